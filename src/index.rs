@@ -1,0 +1,68 @@
+//! Nearest-neighbour indexes over vectors: exact ([`Flat`]) and graph ([`Hnsw`]).
+//!
+//! Both take rows through one door: values must be finite, and for cosine the norm above 0 (rows
+//! are scaled to length 1 there). Both answer [`Neighbor`]s nearest first, ties by row number.
+
+mod door;
+mod flat;
+mod hnsw;
+mod segment;
+mod top;
+
+pub use flat::Flat;
+pub use hnsw::{Hnsw, HnswParams};
+#[cfg(feature = "collection")]
+pub(crate) use door::prepare;
+#[cfg(feature = "collection")]
+pub(crate) use segment::{GRAPH_FROM_ROWS, Segment};
+
+use crate::error::IndexError;
+use crate::metric::Metric;
+use crate::vectors::VectorsView;
+
+/// One answer of a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbor {
+    /// The row's number, from 0, in the order in which the rows were given.
+    pub id: u32,
+    /// The distance by the index's metric: smaller is nearer. [`Metric::score`] makes it a score.
+    pub distance: f32,
+}
+
+/// What both kinds of index can do.
+pub trait Index: Send + Sync {
+    /// The number of rows.
+    fn len(&self) -> usize;
+
+    /// Whether there is no row.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of values in a row.
+    fn dim(&self) -> usize;
+
+    /// The metric.
+    fn metric(&self) -> Metric;
+
+    /// The `k` nearest rows, nearest first, ties by row number; all rows when `k > len()`, none
+    /// when the index is empty.
+    ///
+    /// # Errors
+    /// [`IndexError::ZeroK`]; [`IndexError::Query`] when the query's dimension is another, a value
+    /// is not finite, or its norm is 0 under cosine; [`IndexError::Store`] when a mapped file
+    /// turns out damaged on the way.
+    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError>;
+
+    /// [`Index::search`] for each row of `queries`, on all cores, answers in the order of the queries.
+    ///
+    /// # Errors
+    /// As [`Index::search`], for the first query that has one.
+    fn search_many(&self, queries: VectorsView<'_>, k: usize) -> Result<Vec<Vec<Neighbor>>, IndexError> {
+        use rayon::prelude::*;
+        (0..queries.len()).into_par_iter().map(|i| self.search(queries.row(i), k)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

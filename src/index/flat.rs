@@ -1,0 +1,94 @@
+//! Exact search: every row is compared.
+
+use rayon::prelude::*;
+
+use super::door::{prepare, prepare_query};
+use super::top::{Candidate, Top};
+use super::{Index, Neighbor};
+use crate::error::IndexError;
+use crate::metric::{Kernels, Metric};
+use crate::vectors::{Vectors, VectorsView};
+
+/// Rows that a thread scans before it may hand work on.
+const BLOCK: usize = 2048;
+
+/// An exact index: rows in memory, each compared with the query. Recall is 1 by construction; the
+/// cost grows with `n x dim`.
+///
+/// ```
+/// use gyeol::{Flat, Index, Metric, Vectors};
+/// let rows = Vectors::from_rows(&[[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]])?;
+/// let index = Flat::new(&rows, Metric::Cosine)?;
+/// let found = index.search(&[2.0, 0.1], 2)?;
+/// assert_eq!(found.iter().map(|n| n.id).collect::<Vec<_>>(), [0, 2]);
+/// # Ok::<(), gyeol::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Flat {
+    rows: Vectors,
+    metric: Metric,
+    kernels: Kernels,
+}
+
+impl Flat {
+    /// Copies and checks the rows (scaled to length 1 for cosine).
+    ///
+    /// # Errors
+    /// [`IndexError::Vectors`] naming the first row that is not finite, or of norm 0 under cosine.
+    pub fn new(rows: &Vectors, metric: Metric) -> Result<Self, IndexError> {
+        let (rows, _) = prepare(metric, rows.view())?;
+        Ok(Flat { rows, metric, kernels: Kernels::detect() })
+    }
+}
+
+impl Index for Flat {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
+        if k == 0 {
+            return Err(IndexError::ZeroK);
+        }
+        let query = prepare_query(self.metric, self.dim(), query)?;
+        let found = scan(self.kernels, self.metric, &query, self.rows.view(), k, |_| true);
+        Ok(neighbors(self.metric, &found))
+    }
+}
+
+/// The `k` best of the rows that `keep` lets pass, by comparing each; on all cores.
+pub(super) fn scan(
+    kernels: Kernels,
+    metric: Metric,
+    query: &[f32],
+    rows: VectorsView<'_>,
+    k: usize,
+    keep: impl Fn(u32) -> bool + Sync,
+) -> Vec<Candidate> {
+    let k = k.min(rows.len());
+    let block = |from: usize| {
+        let mut top = Top::new(k);
+        for id in from..(from + BLOCK).min(rows.len()) {
+            if keep(id as u32) {
+                let rank = kernels.rank(metric, query, rows.row(id));
+                top.push(Candidate { rank, id: id as u32 });
+            }
+        }
+        top
+    };
+    let starts = (0..rows.len()).into_par_iter().step_by(BLOCK);
+    starts.map(block).reduce(|| Top::new(k), Top::merge).into_vec()
+}
+
+/// Candidates as the public answers.
+pub(super) fn neighbors(metric: Metric, found: &[Candidate]) -> Vec<Neighbor> {
+    found.iter().map(|c| Neighbor { id: c.id, distance: metric.public_distance(c.rank) }).collect()
+}

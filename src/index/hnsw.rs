@@ -1,0 +1,190 @@
+//! Hierarchical Navigable Small World graphs (Malkov and Yashunin, "Efficient and robust
+//! approximate nearest neighbor search using Hierarchical Navigable Small World graphs", TPAMI 2020,
+//! arXiv:1603.09320).
+//!
+//! The graph is built in batches in the manner of ParlayANN (Manohar et al., PPoPP 2024,
+//! arXiv:2305.04359): every row of a batch searches the graph as it stood before the batch, so the
+//! result is the same on any number of threads.
+
+mod build;
+mod connect;
+mod links;
+mod search;
+
+use std::fs::File;
+use std::path::Path;
+
+pub(super) use links::{Graph, Layer};
+pub(super) use search::{ScratchPool, walk};
+
+use super::door::prepare;
+use super::segment::Segment;
+use super::{Index, Neighbor};
+use crate::error::{IndexError, StoreError};
+use crate::metric::Metric;
+use crate::store::{Disk, Mapped, publish};
+use crate::vectors::Vectors;
+
+/// How a graph is built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HnswParams {
+    /// Links of a row in the upper layers; layer 0 has twice as many. From 2 to 256, default
+    /// [`HnswParams::DEFAULT_M`].
+    pub m: usize,
+    /// Candidates kept while a new row looks for its neighbours: more builds longer and finds
+    /// better ones. From 1 to 10,000, default [`HnswParams::DEFAULT_EF_CONSTRUCTION`].
+    pub ef_construction: usize,
+    /// Candidates kept by [`Index::search`]: more is slower and more accurate. From 1, default
+    /// [`HnswParams::DEFAULT_EF_SEARCH`]; `k` is used when that is larger. Not stored in the file.
+    pub ef_search: usize,
+    /// Seed of the rows' layers and of the order of insertion, default 42. The same rows,
+    /// parameters and seed give the same graph on any number of threads.
+    pub seed: u64,
+}
+
+impl HnswParams {
+    /// Default of [`HnswParams::m`].
+    pub const DEFAULT_M: usize = 16;
+    /// Default of [`HnswParams::ef_construction`].
+    pub const DEFAULT_EF_CONSTRUCTION: usize = 200;
+    /// Default of [`HnswParams::ef_search`].
+    pub const DEFAULT_EF_SEARCH: usize = 128;
+    /// Default of [`HnswParams::seed`].
+    pub const DEFAULT_SEED: u64 = 42;
+
+    /// Checks every parameter against its range.
+    ///
+    /// # Errors
+    /// [`IndexError::Parameter`] naming the first one outside its range.
+    pub fn validate(&self) -> Result<(), IndexError> {
+        let check = |name, value: usize, ok: bool, allowed| {
+            if ok { Ok(()) } else { Err(IndexError::Parameter { name, value: value.to_string(), allowed }) }
+        };
+        check("m", self.m, (2..=256).contains(&self.m), "from 2 to 256")?;
+        let ef = self.ef_construction;
+        check("ef_construction", ef, (1..=10_000).contains(&ef), "from 1 to 10000")?;
+        check("ef_search", self.ef_search, self.ef_search >= 1, "at least 1")
+    }
+
+    /// The width of layer 0.
+    pub(super) fn m0(&self) -> usize {
+        2 * self.m
+    }
+}
+
+impl Default for HnswParams {
+    fn default() -> Self {
+        HnswParams {
+            m: Self::DEFAULT_M,
+            ef_construction: Self::DEFAULT_EF_CONSTRUCTION,
+            ef_search: Self::DEFAULT_EF_SEARCH,
+            seed: Self::DEFAULT_SEED,
+        }
+    }
+}
+
+/// A graph index over `n x dim` rows, in memory or mapped from a file.
+///
+/// ```
+/// use gyeol::{Hnsw, HnswParams, Index, Metric, Vectors};
+/// let rows = Vectors::new((0..2000).map(|i| ((i * 7919) % 997) as f32).collect(), 4)?;
+/// let index = Hnsw::build(&rows, Metric::L2, &HnswParams::default())?;
+/// let file = std::env::temp_dir().join("gyeol-doc.hnsw");
+/// index.save(&file)?;
+/// let mapped = Hnsw::open(&file)?;
+/// assert_eq!(mapped.search(rows.row(7), 3)?, index.search(rows.row(7), 3)?);
+/// # std::fs::remove_file(file).ok();
+/// # Ok::<(), gyeol::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Hnsw {
+    segment: Segment,
+    ef_search: usize,
+}
+
+impl Hnsw {
+    /// Builds the graph on all cores. No rows make an empty index.
+    ///
+    /// # Errors
+    /// [`IndexError::Parameter`]; [`IndexError::Vectors`] naming the first row that is not finite,
+    /// or of norm 0 under cosine.
+    pub fn build(vectors: &Vectors, metric: Metric, params: &HnswParams) -> Result<Self, IndexError> {
+        params.validate()?;
+        let (rows, norms) = prepare(metric, vectors.view())?;
+        let slots = (0..rows.len() as u64).collect();
+        let segment = Segment::build(metric, rows, norms, slots, params, true);
+        Ok(Hnsw { segment, ef_search: params.ef_search })
+    }
+
+    /// Writes the index as one file, whole or not at all: an existing file is replaced only when
+    /// the new one is safe on disk.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IndexError> {
+        let path = path.as_ref();
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().ok_or_else(|| {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
+            StoreError::io(path, "write", source)
+        })?;
+        publish(&Disk::new(folder), Path::new(name), |out| self.segment.write(out).map(drop))?;
+        Ok(())
+    }
+
+    /// Maps a saved index; nothing is read but the header, so the cost is the same at any size.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] when the file cannot be opened, is not an index, is of a newer format,
+    /// or its header, table or lengths do not hold.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, IndexError> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(|e| StoreError::io(path, "open", e))?;
+        let map = Mapped::map(&file).map_err(|e| StoreError::io(path, "map", e))?;
+        let segment = Segment::open(map, path)?;
+        Ok(Hnsw { segment, ef_search: HnswParams::DEFAULT_EF_SEARCH })
+    }
+
+    /// [`Index::search`] with another effort than the one of the parameters.
+    ///
+    /// # Errors
+    /// As [`Index::search`], and [`IndexError::Parameter`] when `ef_search` is 0.
+    pub fn search_with(&self, query: &[f32], k: usize, ef_search: usize) -> Result<Vec<Neighbor>, IndexError> {
+        HnswParams { ef_search, ..HnswParams::default() }.validate()?;
+        self.segment.nearest(query, k, ef_search, None)
+    }
+
+    /// The `k` nearest rows by comparing each: exact.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub fn search_exact(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
+        self.segment.exact(query, k, None)
+    }
+
+    /// Reads a mapped index whole and compares every checksum.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] naming the section that does not hold.
+    pub fn verify(&self) -> Result<(), IndexError> {
+        Ok(self.segment.verify()?)
+    }
+}
+
+impl Index for Hnsw {
+    fn len(&self) -> usize {
+        self.segment.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.segment.dim()
+    }
+
+    fn metric(&self) -> Metric {
+        self.segment.metric()
+    }
+
+    fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
+        self.segment.nearest(query, k, self.ef_search, None)
+    }
+}

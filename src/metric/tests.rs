@@ -1,0 +1,75 @@
+//! Every instruction set of this machine against the scalar oracle.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Summation in `f32` strays from the oracle's `f64` by at most this, relative to the sum of the
+/// terms' magnitudes: half an ulp an addition, with at most n / 16 + 6 additions in a row.
+fn tolerance(n: usize, magnitude: f64) -> f64 {
+    (n as f64 / 16.0 + 8.0) * f64::from(f32::EPSILON) * magnitude + 1e-30
+}
+
+fn compare(kernels: Kernels, a: &[f32], b: &[f32]) {
+    let dot_magnitude = a.iter().zip(b).map(|(x, y)| f64::from(x * y).abs()).sum();
+    let dot_error = f64::from(kernels.dot(a, b)) - f64::from(scalar::dot(a, b));
+    assert!(dot_error.abs() <= tolerance(a.len(), dot_magnitude), "{} dot n={} off by {dot_error}", kernels.name(), a.len());
+    let want = f64::from(scalar::l2_squared(a, b));
+    let l2_error = f64::from(kernels.l2_squared(a, b)) - want;
+    assert!(l2_error.abs() <= 2.0 * tolerance(a.len(), want), "{} l2 n={} off by {l2_error}", kernels.name(), a.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    #[test]
+    fn kernels_equal_the_oracle(n in 1usize..4098, start_a in 0usize..17, start_b in 0usize..17, seed in any::<u64>()) {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 40) as f32) / (1u32 << 23) as f32 - 1.0
+        };
+        // Values beyond the rows are poison: a kernel that reads past an end gives NaN.
+        let mut a = vec![f32::NAN; n + 64];
+        let mut b = vec![f32::NAN; n + 64];
+        a[start_a..start_a + n].iter_mut().for_each(|x| *x = next());
+        b[start_b..start_b + n].iter_mut().for_each(|x| *x = next());
+        for kernels in Kernels::available() {
+            compare(kernels, &a[start_a..start_a + n], &b[start_b..start_b + n]);
+        }
+    }
+}
+
+#[test]
+fn every_short_length_and_tail() {
+    for n in 0..200 {
+        let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
+        let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.91).cos()).collect();
+        Kernels::available().into_iter().for_each(|k| compare(k, &a, &b));
+    }
+}
+
+#[test]
+fn distances_are_symmetric_to_the_bit() {
+    let a: Vec<f32> = (0..301).map(|i| (i as f32 * 0.37).sin()).collect();
+    let b: Vec<f32> = (0..301).map(|i| (i as f32 * 0.91).cos()).collect();
+    for k in Kernels::available() {
+        assert_eq!(k.dot(&a, &b).to_bits(), k.dot(&b, &a).to_bits());
+        assert_eq!(k.l2_squared(&a, &b).to_bits(), k.l2_squared(&b, &a).to_bits());
+    }
+}
+
+#[test]
+fn the_widest_set_is_detected() {
+    assert_eq!(Kernels::available().last(), Some(&Kernels::detect()));
+    assert_eq!(Kernels::available()[0].name(), "scalar");
+}
+
+#[test]
+fn names_and_codes_come_back() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        assert_eq!(Metric::from_name(metric.name()), Some(metric));
+        assert_eq!(Metric::from_code(metric.code()), Some(metric));
+    }
+    assert_eq!(Metric::from_code(3), None);
+    assert_eq!(Metric::from_name("euclid"), None);
+}

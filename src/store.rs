@@ -1,0 +1,16 @@
+//! Files: where they live ([`Storage`]), how they are mapped ([`Mapped`]), what they look like
+//! ([`file`]), and who may write ([`lock`]).
+//!
+//! Everything that gyeol writes goes through one [`Storage`], so that a test can put a disk in its
+//! place that drops, tears or refuses writes. Files are created once, never changed, and removed
+//! by unlinking: a reader that mapped a file keeps it.
+
+mod column;
+pub mod file;
+pub mod lock;
+mod map;
+mod storage;
+
+pub use column::Column;
+pub use map::Mapped;
+pub use storage::{Disk, Storage, StorageFile, publish};

@@ -1,0 +1,376 @@
+//! The container of every gyeol file: a header, a table of sections, and the sections.
+//!
+//! All numbers are little-endian. Offsets are from the start of the file.
+//!
+//! # Header (64 bytes)
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | MAGIC |
+//! | 8 | 4 | FORMAT |
+//! | 12 | 4 | KIND |
+//! | 16 | 8 | FILE_LENGTH |
+//! | 24 | 4 | SECTION_COUNT |
+//! | 28 | 4 | RESERVED |
+//! | 32 | 8 | TABLE_CHECKSUM |
+//! | 40 | 16 | RESERVED_2 |
+//! | 56 | 8 | HEADER_CHECKSUM |
+//!
+//! # Section table (32 bytes a section, directly after the header)
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 4 | SECTION_ID |
+//! | 4 | 4 | SECTION_RESERVED |
+//! | 8 | 8 | SECTION_OFFSET |
+//! | 16 | 8 | SECTION_LENGTH |
+//! | 24 | 8 | SECTION_CHECKSUM |
+//!
+//! Sections start at multiples of 64 bytes, in the order of the table; the gaps are zero. Checksums
+//! are XXH3 (64 bit, seed 0): the header's over its first 56 bytes, the table's over the whole
+//! table, a section's over its bytes. [`Sections::open`] checks header, table and lengths in
+//! constant time; [`Sections::verify`] reads everything.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use twox_hash::XxHash3_64;
+
+use super::Mapped;
+use crate::error::StoreError;
+
+/// The first bytes of every gyeol file.
+pub const MAGIC_BYTES: &[u8; 8] = b"\x89GYEOL\r\n";
+/// The newest file format that this build writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// Where sections start: at multiples of this.
+pub const ALIGNMENT: usize = 64;
+
+const HEADER: usize = 64;
+const ENTRY: usize = 32;
+/// More sections than any kind of file has; a larger count is damage.
+const MAX_SECTIONS: usize = 64;
+
+const MAGIC: usize = 0;
+const FORMAT: usize = 8;
+const KIND: usize = 12;
+const FILE_LENGTH: usize = 16;
+const SECTION_COUNT: usize = 24;
+const RESERVED: usize = 28;
+const TABLE_CHECKSUM: usize = 32;
+const RESERVED_2: usize = 40;
+const HEADER_CHECKSUM: usize = 56;
+
+const SECTION_ID: usize = 0;
+const SECTION_RESERVED: usize = 4;
+const SECTION_OFFSET: usize = 8;
+const SECTION_LENGTH: usize = 16;
+const SECTION_CHECKSUM: usize = 24;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An index segment: vectors, slots and links.
+    Segment = 1,
+    /// The deleted rows of a segment.
+    Tombstones = 2,
+}
+
+/// One section to write.
+pub struct Section<'a> {
+    /// Which section, in the numbering of the file's kind.
+    pub id: u32,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Writes a whole file and returns its length in bytes.
+///
+/// # Errors
+/// What the writer answers.
+pub fn write(out: &mut dyn Write, kind: Kind, sections: &[Section<'_>]) -> io::Result<u64> {
+    let mut table = vec![0u8; sections.len() * ENTRY];
+    let mut end = (HEADER + table.len()).next_multiple_of(ALIGNMENT);
+    for (section, entry) in sections.iter().zip(table.chunks_exact_mut(ENTRY)) {
+        put(entry, SECTION_ID, &section.id.to_le_bytes());
+        put(entry, SECTION_RESERVED, &[0; 4]);
+        put(entry, SECTION_OFFSET, &(end as u64).to_le_bytes());
+        put(entry, SECTION_LENGTH, &(section.bytes.len() as u64).to_le_bytes());
+        put(entry, SECTION_CHECKSUM, &checksum(section.bytes).to_le_bytes());
+        end = (end + section.bytes.len()).next_multiple_of(ALIGNMENT);
+    }
+    let mut header = [0u8; HEADER];
+    put(&mut header, MAGIC, MAGIC_BYTES);
+    put(&mut header, FORMAT, &FORMAT_VERSION.to_le_bytes());
+    put(&mut header, KIND, &(kind as u32).to_le_bytes());
+    put(&mut header, FILE_LENGTH, &(end as u64).to_le_bytes());
+    put(&mut header, SECTION_COUNT, &(sections.len() as u32).to_le_bytes());
+    put(&mut header, RESERVED, &[0; 4]);
+    put(&mut header, TABLE_CHECKSUM, &checksum(&table).to_le_bytes());
+    put(&mut header, RESERVED_2, &[0; 16]);
+    let sum = checksum(&header[..HEADER_CHECKSUM]);
+    put(&mut header, HEADER_CHECKSUM, &sum.to_le_bytes());
+
+    out.write_all(&header)?;
+    out.write_all(&table)?;
+    let mut written = HEADER + table.len();
+    for bytes in sections.iter().map(|s| s.bytes).chain([&[][..]]) {
+        out.write_all(&[0; ALIGNMENT][..written.next_multiple_of(ALIGNMENT) - written])?;
+        out.write_all(bytes)?;
+        written = written.next_multiple_of(ALIGNMENT) + bytes.len();
+    }
+    Ok(end as u64)
+}
+
+/// An opened file whose header, table and lengths hold.
+#[derive(Clone, Debug)]
+pub struct Sections {
+    map: Mapped,
+    path: PathBuf,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    id: u32,
+    start: usize,
+    end: usize,
+    checksum: u64,
+}
+
+impl Sections {
+    /// Checks a mapped file's header, table and lengths: constant time at any size.
+    ///
+    /// # Errors
+    /// [`StoreError::NotOurs`], [`StoreError::NewerFormat`] or [`StoreError::Corrupt`].
+    pub fn open(map: Mapped, path: &Path, kind: Kind) -> Result<Self, StoreError> {
+        let corrupt = |reason: String| StoreError::corrupt(path, reason);
+        if map.get(MAGIC..MAGIC + 8) != Some(&MAGIC_BYTES[..]) {
+            let reason = if map.len() < 8 { format!("{} bytes", map.len()) } else { "other first bytes".to_owned() };
+            return Err(StoreError::NotOurs { path: path.to_owned(), reason });
+        }
+        let header = map.get(..HEADER).ok_or_else(|| corrupt(format!("{} bytes, less than a header", map.len())))?;
+        let format = u32_at(header, FORMAT);
+        if format > FORMAT_VERSION {
+            return Err(StoreError::NewerFormat { path: path.to_owned(), found: format, supported: FORMAT_VERSION });
+        }
+        if u64_at(header, HEADER_CHECKSUM) != checksum(&header[..HEADER_CHECKSUM]) {
+            return Err(corrupt("the header's checksum does not hold".to_owned()));
+        }
+        if u64_at(header, FILE_LENGTH) != map.len() as u64 {
+            return Err(corrupt(format!("{} bytes where the header says {}", map.len(), u64_at(header, FILE_LENGTH))));
+        }
+        if u32_at(header, KIND) != kind as u32 {
+            return Err(corrupt(format!("kind {} where {} is expected", u32_at(header, KIND), kind as u32)));
+        }
+        let count = u32_at(header, SECTION_COUNT) as usize;
+        let table = (count <= MAX_SECTIONS).then(|| map.get(HEADER..HEADER + count * ENTRY)).flatten();
+        let table = table.ok_or_else(|| corrupt(format!("a table of {count} sections does not fit")))?;
+        if u64_at(header, TABLE_CHECKSUM) != checksum(table) {
+            return Err(corrupt("the section table's checksum does not hold".to_owned()));
+        }
+        let mut entries = Vec::with_capacity(count);
+        let mut from = HEADER + table.len();
+        for entry in table.chunks_exact(ENTRY) {
+            let id = u32_at(entry, SECTION_ID);
+            let start = u64_at(entry, SECTION_OFFSET);
+            let end = start.checked_add(u64_at(entry, SECTION_LENGTH)).filter(|&end| end <= map.len() as u64);
+            let end = end.ok_or_else(|| corrupt(format!("section {id} reaches past the end")))? as usize;
+            let start = start as usize;
+            if start < from || !start.is_multiple_of(ALIGNMENT) {
+                return Err(corrupt(format!("section {id} starts at {start}, in another section or unaligned")));
+            }
+            from = end;
+            entries.push(Entry { id, start, end, checksum: u64_at(entry, SECTION_CHECKSUM) });
+        }
+        Ok(Sections { map, path: path.to_owned(), entries })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's length in bytes.
+    pub fn file_len(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// The whole file.
+    pub fn map(&self) -> &Mapped {
+        &self.map
+    }
+
+    /// The byte of the file where a section starts.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the file has no such section.
+    pub fn offset(&self, id: u32) -> Result<usize, StoreError> {
+        Ok(self.entry(id)?.start)
+    }
+
+    /// The bytes of a section.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the file has no such section.
+    pub fn bytes(&self, id: u32) -> Result<&[u8], StoreError> {
+        let entry = self.entry(id)?;
+        Ok(&self.map[entry.start..entry.end])
+    }
+
+    fn entry(&self, id: u32) -> Result<&Entry, StoreError> {
+        let entry = self.entries.iter().find(|e| e.id == id);
+        entry.ok_or_else(|| StoreError::corrupt(&self.path, format!("section {id} is missing")))
+    }
+
+    /// A section as numbers in place.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when there is no such section, or its length is not `len` numbers.
+    pub fn slice<T: bytemuck::Pod>(&self, id: u32, len: usize) -> Result<&[T], StoreError> {
+        let bytes = self.bytes(id)?;
+        let want = len.checked_mul(size_of::<T>());
+        let fits = (want == Some(bytes.len())).then(|| bytemuck::try_cast_slice(bytes).ok()).flatten();
+        fits.ok_or_else(|| {
+            let reason = format!("section {id} has {} bytes where {len} x {} are expected", bytes.len(), size_of::<T>());
+            StoreError::corrupt(&self.path, reason)
+        })
+    }
+
+    /// Reads the whole file and compares every checksum and gap.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] naming the first section that does not hold.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        let mut from = HEADER + self.entries.len() * ENTRY;
+        for entry in &self.entries {
+            if checksum(&self.map[entry.start..entry.end]) != entry.checksum {
+                return Err(StoreError::corrupt(&self.path, format!("the checksum of section {} does not hold", entry.id)));
+            }
+            self.verify_gap(from..entry.start)?;
+            from = entry.end;
+        }
+        self.verify_gap(from..self.map.len())
+    }
+
+    fn verify_gap(&self, gap: std::ops::Range<usize>) -> Result<(), StoreError> {
+        if gap.len() >= ALIGNMENT || self.map[gap.clone()].iter().any(|&b| b != 0) {
+            return Err(StoreError::corrupt(&self.path, format!("bytes {}..{} belong to no section", gap.start, gap.end)));
+        }
+        Ok(())
+    }
+}
+
+/// XXH3, 64 bit, seed 0.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}
+
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    out[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..].first_chunk().map_or(0, |b| u32::from_le_bytes(*b))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b))
+}
+
+// Sections are read in place as native numbers.
+#[cfg(target_endian = "big")]
+compile_error!("gyeol's files are little-endian and read in place; big-endian targets are not supported");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let mut out = Vec::new();
+        let sections = [Section { id: 1, bytes: &[1; 100] }, Section { id: 2, bytes: &[] }, Section { id: 7, bytes: &[9; 64] }];
+        let len = write(&mut out, Kind::Segment, &sections).unwrap();
+        assert_eq!(len, out.len() as u64);
+        out
+    }
+
+    fn open(bytes: &[u8]) -> Result<Sections, StoreError> {
+        Sections::open(Mapped::copy_of(bytes), Path::new("sample"), Kind::Segment)
+    }
+
+    /// The documented table against the constants: one drifting from the other fails here.
+    #[test]
+    fn the_byte_tables_are_the_constants() {
+        let constants = [
+            ("MAGIC", MAGIC), ("FORMAT", FORMAT), ("KIND", KIND), ("FILE_LENGTH", FILE_LENGTH),
+            ("SECTION_COUNT", SECTION_COUNT), ("RESERVED", RESERVED), ("TABLE_CHECKSUM", TABLE_CHECKSUM),
+            ("RESERVED_2", RESERVED_2), ("HEADER_CHECKSUM", HEADER_CHECKSUM), ("SECTION_ID", SECTION_ID),
+            ("SECTION_RESERVED", SECTION_RESERVED), ("SECTION_OFFSET", SECTION_OFFSET),
+            ("SECTION_LENGTH", SECTION_LENGTH), ("SECTION_CHECKSUM", SECTION_CHECKSUM),
+        ];
+        let rows: Vec<(usize, usize, &str)> = include_str!("file.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | "))
+            .filter_map(|row| {
+                let mut cells = row.split('|').map(str::trim);
+                Some((cells.next()?.parse().ok()?, cells.next()?.parse().ok()?, cells.next()?))
+            })
+            .collect();
+        assert_eq!(rows.iter().map(|r| (r.2, r.0)).collect::<Vec<_>>(), constants);
+        let widths: Vec<usize> = rows.iter().map(|r| r.1).collect();
+        assert_eq!(widths[..9].iter().sum::<usize>(), HEADER);
+        assert_eq!(widths[9..].iter().sum::<usize>(), ENTRY);
+        let mut at = 0;
+        for (i, row) in rows.iter().enumerate() {
+            at = if i == 9 { 0 } else { at };
+            assert_eq!(row.0, at, "{}", row.2);
+            at += row.1;
+        }
+    }
+
+    #[test]
+    fn sections_come_back() {
+        let file = open(&sample()).unwrap();
+        file.verify().unwrap();
+        assert_eq!(file.bytes(1).unwrap(), [1; 100]);
+        assert_eq!(file.slice::<u64>(7, 8).unwrap(), [0x0909_0909_0909_0909; 8]);
+        assert!(file.slice::<u64>(7, 9).is_err());
+        assert!(file.bytes(3).unwrap_err().to_string().contains("section 3 is missing"));
+    }
+
+    /// Every single flipped bit is found: by `open` in header and table, by `verify` anywhere.
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let good = sample();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let found = open(&bad).and_then(|f| f.verify());
+            assert!(found.is_err(), "bit {bit} of byte {}", bit / 8);
+            if bit / 8 < HEADER + 3 * ENTRY {
+                assert!(open(&bad).is_err(), "header bit {bit} of byte {}", bit / 8);
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_length_is_found() {
+        let good = sample();
+        for len in 0..good.len() {
+            assert!(open(&good[..len]).is_err(), "cut to {len}");
+        }
+        let longer = [&good[..], &[0; 64]].concat();
+        assert!(open(&longer).is_err());
+        assert!(matches!(open(b"%PDF-1.7 something"), Err(StoreError::NotOurs { .. })));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let mut newer = sample();
+        put(&mut newer, FORMAT, &2u32.to_le_bytes());
+        let sum = checksum(&newer[..HEADER_CHECKSUM]);
+        put(&mut newer, HEADER_CHECKSUM, &sum.to_le_bytes());
+        let message = open(&newer).unwrap_err().to_string();
+        assert!(message.contains("format 2") && message.contains("upgrade"), "{message}");
+    }
+}
