@@ -1,9 +1,12 @@
 //! gyeol (결, the grain of a thing): an embedded vector search and clustering engine.
 
+pub mod embed;
 pub mod error;
 pub mod index;
 pub mod metric;
 pub mod store;
+#[cfg(feature = "collection")]
+pub mod text;
 pub mod vectors;
 
 pub use error::{Error, Result};

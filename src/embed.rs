@@ -1,0 +1,164 @@
+//! Texts in, vectors out: the [`Embedder`] trait, and the built-in model behind [`builtin`].
+
+#[cfg(feature = "builtin")]
+mod builtin;
+#[cfg(feature = "builtin")]
+mod words;
+
+use std::sync::Arc;
+
+#[cfg(feature = "builtin")]
+pub use builtin::{Builtin, builtin};
+
+use crate::error::EmbedError;
+use crate::vectors::Vectors;
+
+/// What a text is for: models that were trained with prefixes embed the two differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A text to be found.
+    Document,
+    /// A text to find others by.
+    Query,
+}
+
+/// What makes two embedders interchangeable: vectors may be compared when all of this is equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "collection", derive(serde::Serialize, serde::Deserialize))]
+pub struct ModelIdentity {
+    /// `provider::model`, for instance `builtin::static-koen`.
+    pub name: String,
+    /// A hash of the model's files, or whatever version the provider states; may be empty.
+    pub hash: String,
+    /// The number of values in a vector.
+    pub dim: usize,
+    /// What is put before a query.
+    pub query_prefix: String,
+    /// What is put before a document.
+    pub document_prefix: String,
+}
+
+impl std::fmt::Display for ModelIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} dimensions", self.name, self.dim)?;
+        match self.hash.get(..8) {
+            Some(short) => write!(f, ", {short})"),
+            None => write!(f, ")"),
+        }
+    }
+}
+
+/// What became of one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// It has a vector of length 1.
+    Embedded,
+    /// It holds nothing but white space, so it has no vector.
+    Blank,
+    /// The model knows none of its tokens, so it has no vector.
+    NoKnownToken,
+}
+
+/// The answer to a batch of texts, in their order.
+#[derive(Clone, Debug)]
+pub struct Embeddings {
+    /// `n x dim`; the row of a text without a vector is zero.
+    pub vectors: Vectors,
+    /// One answer a text.
+    pub answers: Vec<Answer>,
+}
+
+impl Embeddings {
+    /// The vector of text `i`; `None` when it has none, or there is no such text.
+    pub fn get(&self, i: usize) -> Option<&[f32]> {
+        (*self.answers.get(i)? == Answer::Embedded).then(|| self.vectors.row(i))
+    }
+
+    /// How many texts have no vector.
+    pub fn missing(&self) -> usize {
+        self.answers.iter().filter(|a| **a != Answer::Embedded).count()
+    }
+}
+
+/// A model that turns texts into vectors.
+///
+/// Batching is the embedder's own affair: [`Embedder::embed_many`] takes any number of texts,
+/// splits them as the model or provider needs, and answers in the order given. No text is no work.
+/// A blank text is not an error and never leaves the process: it is answered [`Answer::Blank`].
+pub trait Embedder: Send + Sync {
+    /// The model's identity; cheap, and the same for the embedder's whole life.
+    fn identity(&self) -> &ModelIdentity;
+
+    /// One vector of [`ModelIdentity::dim`] values a text, each of length 1, in the order of the texts.
+    ///
+    /// # Errors
+    /// [`EmbedError`]; then no text of the call is answered.
+    fn embed_many(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError>;
+
+    /// How many tokens of the model a text has: what chunks are measured by. May be an estimate,
+    /// and is then never low.
+    fn count_tokens(&self, text: &str) -> usize;
+}
+
+impl<E: Embedder + ?Sized> Embedder for Arc<E> {
+    fn identity(&self) -> &ModelIdentity {
+        (**self).identity()
+    }
+
+    fn embed_many(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
+        (**self).embed_many(texts, role)
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        (**self).count_tokens(text)
+    }
+}
+
+impl<E: Embedder + ?Sized> Embedder for Box<E> {
+    fn identity(&self) -> &ModelIdentity {
+        (**self).identity()
+    }
+
+    fn embed_many(&self, texts: &[&str], role: Role) -> Result<Embeddings, EmbedError> {
+        (**self).embed_many(texts, role)
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        (**self).count_tokens(text)
+    }
+}
+
+/// [`Embedder::embed_many`] for anything that holds strings, with the answer's shape checked.
+///
+/// # Errors
+/// [`EmbedError`] of the embedder; [`EmbedError::Answer`] when it breaks its promises on count or
+/// dimension.
+///
+/// ```
+/// # #[cfg(feature = "builtin")] {
+/// use gyeol::embed::{Answer, Role, builtin, embed_many};
+/// let answer = embed_many(&builtin(), &["고양이가 잔다", "  "], Role::Document)?;
+/// assert_eq!((answer.vectors.len(), answer.vectors.dim()), (2, 256));
+/// assert_eq!(answer.answers, [Answer::Embedded, Answer::Blank]);
+/// # }
+/// # Ok::<(), gyeol::Error>(())
+/// ```
+pub fn embed_many<S: AsRef<str>>(
+    embedder: &dyn Embedder,
+    texts: &[S],
+    role: Role,
+) -> Result<Embeddings, EmbedError> {
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    let answer = embedder.embed_many(&texts, role)?;
+    let identity = embedder.identity();
+    let broken = |reason| EmbedError::Answer { model: identity.name.clone(), reason };
+    if answer.answers.len() != texts.len() || answer.vectors.len() != texts.len() {
+        let counts = (answer.vectors.len(), answer.answers.len(), texts.len());
+        return Err(broken(format!("{} vectors and {} answers for {} texts", counts.0, counts.1, counts.2)));
+    }
+    if answer.vectors.dim() != identity.dim {
+        return Err(broken(format!("vectors of {} values where {} are promised", answer.vectors.dim(), identity.dim)));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,184 @@
+//! Chunks of at most so many tokens, along the text's own structure.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
+
+use super::blocks::blocks;
+use super::{Document, Format, Heading, Span};
+use crate::error::TextError;
+
+/// How long chunks may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkSize {
+    /// At most this many tokens of the embedder, from 1 to 1,000,000.
+    Tokens(usize),
+    /// A document is one chunk.
+    Whole,
+}
+
+impl ChunkSize {
+    /// Tokens in a chunk by default. Chosen by measurement: `BENCHMARKS.md`, "Chunk size".
+    pub const DEFAULT_TOKENS: usize = 256;
+}
+
+impl Default for ChunkSize {
+    fn default() -> Self {
+        ChunkSize::Tokens(Self::DEFAULT_TOKENS)
+    }
+}
+
+impl std::fmt::Display for ChunkSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ChunkSize::Tokens(n) => write!(f, "chunks of {n} tokens"),
+            ChunkSize::Whole => write!(f, "whole documents"),
+        }
+    }
+}
+
+/// A piece of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The text, without white space around it.
+    pub text: String,
+    /// The headings above the chunk, outermost first; empty when there is none.
+    pub headings: Vec<String>,
+    /// Where it stands in the file.
+    pub span: Span,
+}
+
+/// Cuts documents into chunks, measuring with a function that counts a text's tokens.
+pub struct Chunker<'a> {
+    size: ChunkSize,
+    count: &'a (dyn Fn(&str) -> usize + Sync),
+}
+
+/// The counting function as the splitter wants it.
+struct Sizer<'a>(&'a (dyn Fn(&str) -> usize + Sync));
+
+impl ChunkSizer for Sizer<'_> {
+    fn size(&self, chunk: &str) -> usize {
+        (self.0)(chunk)
+    }
+}
+
+impl<'a> Chunker<'a> {
+    /// A chunker.
+    ///
+    /// # Errors
+    /// [`TextError::Parameter`] when the number of tokens is out of its range.
+    pub fn new(size: ChunkSize, count: &'a (dyn Fn(&str) -> usize + Sync)) -> Result<Self, TextError> {
+        if let ChunkSize::Tokens(value) = size {
+            if !(1..=1_000_000).contains(&value) {
+                return Err(TextError::Parameter { name: "tokens in a chunk", value, allowed: "from 1 to 1000000" });
+            }
+        }
+        Ok(Chunker { size, count })
+    }
+
+    /// The chunks of a document, in order. Blank text has none.
+    pub fn chunks(&self, document: &Document) -> Vec<Chunk> {
+        let text = document.text.as_str();
+        let ranges: Vec<Range<usize>> = match self.size {
+            ChunkSize::Whole => vec![0..text.len()],
+            ChunkSize::Tokens(limit) => {
+                let parts = blocks(text, document.format);
+                parts.into_par_iter().flat_map_iter(|block| self.split(text, block, document.format, limit)).collect()
+            }
+        };
+        let ranges = ranges.into_iter().map(|range| trim(text, range)).filter(|range| !range.is_empty());
+        let mut path = HeadingPath { headings: &document.headings, next: 0, open: Vec::new() };
+        let chunk = |range: Range<usize>| Chunk {
+            text: text[range.clone()].to_owned(),
+            headings: path.above(range.start),
+            span: document.map.span(&range),
+        };
+        ranges.map(chunk).collect()
+    }
+
+    fn split(&self, text: &str, block: Range<usize>, format: Format, limit: usize) -> Vec<Range<usize>> {
+        let slice = &text[block.clone()];
+        if (self.count)(slice) <= limit {
+            return vec![block];
+        }
+        let shifted = |(at, chunk): (usize, &str)| block.start + at..block.start + at + chunk.len();
+        let config = ChunkConfig::new(limit).with_sizer(Sizer(self.count));
+        match format {
+            Format::Markdown => MarkdownSplitter::new(config).chunk_indices(slice).map(shifted).collect(),
+            Format::Code => self.split_code(text, block, limit),
+            _ => TextSplitter::new(config).chunk_indices(slice).map(shifted).collect(),
+        }
+    }
+
+    /// Code along its top-level blocks: lines without indent after a blank line start one. Blocks
+    /// are joined while they fit, and one that is too long is cut like text.
+    fn split_code(&self, text: &str, block: Range<usize>, limit: usize) -> Vec<Range<usize>> {
+        let mut out: Vec<Range<usize>> = Vec::new();
+        let mut tokens = 0;
+        for unit in top_level(text, block) {
+            let size = (self.count)(&text[unit.clone()]);
+            match out.last_mut() {
+                Some(last) if tokens > 0 && tokens + size <= limit => {
+                    last.end = unit.end;
+                    tokens += size;
+                }
+                _ if size <= limit => {
+                    out.push(unit);
+                    tokens = size;
+                }
+                _ => {
+                    let splitter = TextSplitter::new(ChunkConfig::new(limit).with_sizer(Sizer(self.count)));
+                    let parts = splitter.chunk_indices(&text[unit.clone()]);
+                    out.extend(parts.map(|(at, part)| unit.start + at..unit.start + at + part.len()));
+                    tokens = 0;
+                }
+            }
+        }
+        out
+    }
+}
+
+fn top_level(text: &str, block: Range<usize>) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    let (mut start, mut at, mut after_blank) = (block.start, block.start, false);
+    for line in text[block.clone()].split_inclusive('\n') {
+        let blank = line.trim().is_empty();
+        if after_blank && !blank && !line.starts_with([' ', '\t', '}', ')', ']']) {
+            out.push(start..at);
+            start = at;
+        }
+        at += line.len();
+        after_blank = blank;
+    }
+    out.push(start..block.end);
+    out
+}
+
+fn trim(text: &str, range: Range<usize>) -> Range<usize> {
+    let slice = &text[range.clone()];
+    let start = range.start + (slice.len() - slice.trim_start().len());
+    start..start + slice.trim().len()
+}
+
+/// The headings that hold at places asked for in ascending order.
+struct HeadingPath<'a> {
+    headings: &'a [Heading],
+    next: usize,
+    open: Vec<&'a Heading>,
+}
+
+impl HeadingPath<'_> {
+    /// The headings above a place; a title (level 0) holds from the start. A heading that stands
+    /// at the place itself is part of the text there, and only those over it are above.
+    fn above(&mut self, at: usize) -> Vec<String> {
+        while let Some(heading) = self.headings.get(self.next).filter(|h| h.at < at || h.level == 0) {
+            self.open.retain(|h| h.level < heading.level);
+            self.open.push(heading);
+            self.next += 1;
+        }
+        let here = self.headings.get(self.next).filter(|h| h.at == at).map_or(u8::MAX, |h| h.level);
+        self.open.iter().filter(|h| h.level < here).map(|h| h.text.trim().to_owned()).collect()
+    }
+}

@@ -1,0 +1,201 @@
+//! Formats, encodings, spans and chunks.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+/// Tokens are words here, so that the numbers can be counted by eye.
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+fn read_file(name: &str, bytes: &[u8]) -> Result<read::FileText, read::Refused> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(name), bytes).unwrap();
+    let found = walk(dir.path(), None).unwrap();
+    read(&found.entries[0], &Fields::default())
+}
+
+fn one(name: &str, bytes: &[u8]) -> Document {
+    let mut file = read_file(name, bytes).unwrap();
+    assert_eq!(file.documents.len(), 1);
+    file.documents.remove(0)
+}
+
+fn chunks(document: &Document, tokens: usize) -> Vec<Chunk> {
+    Chunker::new(ChunkSize::Tokens(tokens), &words).unwrap().chunks(document)
+}
+
+/// Every chunk's span names the bytes and lines of the file that hold its text.
+fn assert_spans(source: &str, chunks: &[Chunk]) {
+    for chunk in chunks {
+        let bytes = chunk.span.bytes.start as usize..chunk.span.bytes.end as usize;
+        assert_eq!(&source[bytes.clone()], chunk.text);
+        assert_eq!(chunk.span.lines.0 as usize, source[..bytes.start].matches('\n').count() + 1);
+        assert_eq!(chunk.span.lines.1 as usize, source[..bytes.end].matches('\n').count() + 1);
+    }
+}
+
+#[test]
+fn markdown_is_cut_along_headings_and_keeps_their_path() {
+    let source = "# 결\n\n머리말 하나.\n\n## 나무\n\n나무에는 결이 있다. 결을 따라 쪼갠다. 결을 거스르면 힘들다.\n\n### Oak\n\nOak splits along \
+        its grain when it is green and dry.\n\n## 돌\n\n돌에도 결이 있다.\n";
+    let document = one("a.md", source.as_bytes());
+    let cut = chunks(&document, 12);
+    assert_spans(source, &cut);
+    assert!(cut.iter().all(|c| words(&c.text) <= 12));
+    let oak = cut.iter().find(|c| c.text.contains("splits along")).unwrap();
+    let path: Vec<&str> = oak.headings.iter().map(String::as_str).collect();
+    assert!(path == ["결", "나무"] && oak.text.starts_with("### Oak") || path == ["결", "나무", "Oak"], "{oak:?}");
+    let stone = cut.iter().find(|c| c.text.contains("돌에도")).unwrap();
+    assert!(!stone.headings.contains(&"나무".to_owned()), "{stone:?}");
+    assert_eq!(chunks(&document, 1000).len(), 1);
+    let whole = Chunker::new(ChunkSize::Whole, &words).unwrap().chunks(&document);
+    assert_eq!((whole.len(), whole[0].text.as_str()), (1, source.trim()));
+}
+
+#[test]
+fn code_is_cut_between_top_level_blocks() {
+    let source: String = (0..20).map(|i| format!("fn f{i}() {{\n    let a = {i};\n\n    a + 1\n}}\n\n")).collect();
+    let document = one("a.rs", source.as_bytes());
+    let cut = chunks(&document, 24);
+    assert_spans(&source, &cut);
+    assert!(cut.len() >= 8 && cut.iter().all(|c| c.text.starts_with("fn ") && c.text.ends_with('}')), "{cut:?}");
+}
+
+#[test]
+fn html_gives_the_page_and_not_its_machinery() {
+    let source = "<!doctype html>\n<html><head><title>결의 쪽</title><style>p { color: red }</style></head>\n<body><nav>menu \
+        home</nav>\n<h1>Grain</h1>\n<p>Wood &amp; stone\n have <b>gr</b>ain.</p><script>let x = '<p>no</p>';</script>\n<ul><li>one<li>two</ul>\n\
+        <pre>a\n  b</pre></body></html>\n";
+    let document = one("a.html", source.as_bytes());
+    assert_eq!(document.text, "Grain\n\nWood & stone have grain.\n\none\n\ntwo\n\na\n  b");
+    let titles: Vec<(u8, &str)> = document.headings.iter().map(|h| (h.level, h.text.as_str())).collect();
+    assert_eq!(titles, [(0, "결의 쪽"), (1, "Grain")]);
+    let at = document.text.find("grain.").unwrap();
+    let span = document.map.span(&(at..at + "grain.".len()));
+    assert_eq!(&source[span.bytes.start as usize..span.bytes.end as usize], "gr</b>ain.");
+    assert_eq!(span.lines, (6, 6));
+    let cut = chunks(&document, 5);
+    let list = cut.iter().find(|c| c.text.starts_with("one")).unwrap();
+    assert_eq!((&list.headings[..], list.span.lines), (&["결의 쪽".to_owned(), "Grain".to_owned()][..], (7, 9)));
+}
+
+#[test]
+fn rows_are_documents() {
+    let source = "{\"key\":\"a\",\"text\":\"첫째 줄\",\"year\":2020,\"title\":\"머리\"}\n\n{\"text\":\"no key\"}\n[1]\n{\"text\":5}\n{oops\n{\"key\":7,\"text\":\"x\"}\n";
+    let file = read_file("rows.jsonl", source.as_bytes()).unwrap();
+    let keys: Vec<Option<&str>> = file.documents.iter().map(|d| d.key.as_deref()).collect();
+    assert_eq!(keys, [Some("a"), None, Some("7")]);
+    assert_eq!(file.documents[0].payload["year"], 2020);
+    assert_eq!(chunks(&file.documents[0], 50)[0].headings, ["머리"]);
+    assert_eq!(file.documents[2].map.span(&(0..1)).lines, (7, 7));
+    let skipped: Vec<&str> = file.skipped.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!(skipped, ["rows.jsonl:4", "rows.jsonl:5", "rows.jsonl:6"]);
+
+    let source = "key,text,note\r\nk1,\"two\nlines, quoted\",n1\r\nk2,plain,n2\r\n";
+    let file = read_file("rows.csv", source.as_bytes()).unwrap();
+    assert_eq!(file.documents.len(), 2);
+    assert_eq!((file.documents[0].text.as_str(), &file.documents[0].payload["note"]), ("two\nlines, quoted", &"n1".into()));
+    let spans: Vec<Span> = file.documents.iter().map(|d| d.map.span(&(0..1))).collect();
+    let at = |s: &Span| &source[s.bytes.start as usize..s.bytes.end as usize];
+    assert_eq!((at(&spans[0]), spans[0].lines), ("k1,\"two\nlines, quoted\",n1", (2, 3)));
+    assert_eq!((at(&spans[1]), spans[1].lines), ("k2,plain,n2", (4, 4)));
+    let Err(read::Refused::NotText(reason)) = read_file("other.csv", b"a,b\n1,2\n") else { panic!() };
+    assert!(reason.contains("--text-field"), "{reason}");
+}
+
+#[test]
+fn old_encodings_are_read() {
+    let korean = "한국어로 쓴 오래된 문서입니다. 완성형으로 저장되어 있습니다.\n둘째 줄도 있습니다.";
+    let (euc_kr, _, _) = encoding_rs::EUC_KR.encode(korean);
+    assert_eq!(one("old.txt", &euc_kr).text, korean);
+    let page = format!("<html><head><meta charset=\"euc-kr\"></head><body><p>{korean}</p></body></html>");
+    let (euc_kr, _, _) = encoding_rs::EUC_KR.encode(&page);
+    assert!(one("old.html", &euc_kr).text.starts_with("한국어로 쓴"));
+    let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(korean.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    assert_eq!(one("wide.txt", &utf16).text, korean);
+    let marked = [b"\xEF\xBB\xBF", korean.as_bytes()].concat();
+    let document = one("marked.txt", &marked);
+    assert_eq!((document.text.as_str(), document.map.span(&(0..3)).bytes), (korean, 3..6));
+}
+
+#[test]
+fn what_is_not_text_is_named() {
+    let reason = |name: &str, bytes: &[u8]| match read_file(name, bytes) {
+        Err(read::Refused::NotText(reason)) => reason,
+        other => panic!("{name}: {other:?}"),
+    };
+    assert!(reason("a.png", b"whatever").contains(".png"));
+    assert!(reason("a.txt", b"abc\0def").contains("zero byte"));
+    assert!(reason("a", &[1, 2, 3, 4, 5, 6]).contains("control"));
+    assert!(read_file("empty.txt", b"").unwrap().documents.is_empty());
+    assert!(read_file("blank.md", b" \n\n\t\n").unwrap().documents.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_walk_opens_only_regular_files_inside() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    fs::create_dir_all(root.join("sub")).unwrap();
+    fs::write(dir.path().join("secret.txt"), "outside").unwrap();
+    for name in ["b.txt", "a.txt", ".hidden.txt", "sub/c.md", "skip.log", "new\nline.txt"] {
+        fs::write(root.join(name), "x").unwrap();
+    }
+    fs::write(root.join(OsStr::from_bytes(b"bad\xFFname.txt")), "x").unwrap();
+    fs::write(root.join(".gitignore"), "*.log\n").unwrap();
+    symlink("../secret.txt", root.join("leak.txt")).unwrap();
+    symlink("..", root.join("up")).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(root.join("pipe.txt")).status();
+    assert!(fifo.unwrap().success());
+    let exclude = root.join("sub");
+    let found = walk(&root, Some(&exclude)).unwrap();
+    let names: Vec<&str> = found.entries.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["a.txt", "b.txt", "bad\\xFFname.txt", "new\nline.txt"]);
+    let skipped: Vec<&str> = found.skipped.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!(skipped, ["leak.txt", "pipe.txt", "up"]);
+    let all = walk(&root, None).unwrap();
+    assert!(all.entries.iter().any(|e| e.name == "sub/c.md"));
+    assert!(walk(Path::new("/nowhere/at/all"), None).is_err());
+}
+
+#[test]
+fn long_texts_are_cut_into_blocks_without_loss() {
+    let line = "가나다 라마바 abc def 0123456789.\n";
+    let texts = [line.repeat(20_000), "x".repeat(700_000), "단어 ".repeat(200_000), format!("{}\n\n", line.repeat(7)).repeat(2_000)];
+    for text in &texts {
+        for format in [Format::Plain, Format::Markdown, Format::Code] {
+            let parts = blocks::blocks(text, format);
+            assert!(parts.iter().all(|p| p.len() <= 2 * 64 * 1024), "{format:?}");
+            assert_eq!(parts.first().map(|p| p.start), Some(0));
+            assert!(parts.windows(2).all(|w| w[0].end == w[1].start));
+            assert_eq!(parts.last().map(|p| p.end), Some(text.len()));
+        }
+    }
+    let fenced = format!("# a\n\n```text\n{}```\n\nafter\n", "# not a heading\n\n".repeat(2_500));
+    let parts = blocks::blocks(&fenced, Format::Markdown);
+    assert_eq!(&fenced[parts[1].clone()], "after\n", "a fence is kept whole");
+}
+
+#[test]
+fn terms_find_inflected_forms() {
+    let terms = |text: &str| {
+        let mut out = Vec::new();
+        lexical_terms(text, |term, range| {
+            assert!(range.end <= text.len());
+            out.push(term.to_owned());
+        });
+        out
+    };
+    assert_eq!(terms("학교에 Running 2026년 A급"), ["학교", "교에", "run", "2026", "년", "a", "급"]);
+    assert_eq!(terms("files"), terms("FILE"));
+    assert_eq!(terms("日本語"), ["日本", "本語"]);
+    assert!(terms(" -- …").is_empty());
+    assert_eq!(terms(&"z".repeat(500))[0].len(), 64);
+}

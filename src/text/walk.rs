@@ -1,0 +1,121 @@
+//! What a folder holds: regular files, in the order of their names, and what was left out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use ignore::WalkBuilder;
+
+use super::Skipped;
+use crate::error::TextError;
+
+/// A regular file of the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its path relative to the folder, with `/` between the parts; bytes of a name that are not
+    /// UTF-8 stand as `\xFF`.
+    pub name: String,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was changed last, in nanoseconds since 1970; 0 where the system does not say.
+    pub modified_ns: u64,
+}
+
+/// What a walk found.
+#[derive(Clone, Debug, Default)]
+pub struct Walk {
+    /// The files, sorted by name.
+    pub entries: Vec<Entry>,
+    /// Links, devices and unreadable folders, each with its reason.
+    pub skipped: Vec<Skipped>,
+    /// Folders that could not be read (relative, as in [`Entry::name`]): what is below them is
+    /// unknown, not gone.
+    pub unread: Vec<String>,
+}
+
+/// Lists the files of a folder. Hidden files and what `.gitignore` or `.ignore` files name are
+/// passed over. Symbolic links are never followed, and FIFOs, sockets and devices never opened;
+/// they are listed as skipped. `exclude` is a folder to leave out, such as the collection itself.
+///
+/// # Errors
+/// [`TextError::Folder`] when `root` itself cannot be read.
+pub fn walk(root: &Path, exclude: Option<&Path>) -> Result<Walk, TextError> {
+    let folder = |source| TextError::Folder { path: root.to_owned(), source };
+    // A link given as the root is meant; links below it are not followed.
+    let root_real = root.canonicalize().map_err(folder)?;
+    fs::read_dir(&root_real).map_err(folder)?;
+    let exclude = exclude.and_then(|e| e.canonicalize().ok());
+    let walker = WalkBuilder::new(&root_real)
+        .follow_links(false)
+        .require_git(false)
+        .git_global(false)
+        .git_exclude(false)
+        .filter_entry(move |e| exclude.as_deref() != Some(e.path()))
+        .build();
+    let mut walk = Walk::default();
+    for entry in walker {
+        match entry {
+            Ok(entry) => take(&root_real, &entry, &mut walk),
+            Err(error) => refuse(&root_real, &error, &mut walk),
+        }
+    }
+    walk.entries.sort_by(|a, b| a.name.cmp(&b.name));
+    walk.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(walk)
+}
+
+fn take(root: &Path, entry: &ignore::DirEntry, walk: &mut Walk) {
+    let Some(kind) = entry.file_type() else { return };
+    if kind.is_dir() {
+        return;
+    }
+    let name = relative_name(root, entry.path());
+    let reason = if kind.is_symlink() {
+        "a symbolic link, not followed"
+    } else if !kind.is_file() {
+        "not a regular file (FIFO, socket or device), not opened"
+    } else {
+        match entry.metadata() {
+            Ok(meta) => {
+                let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+                let modified_ns = modified.map_or(0, |d| d.as_nanos() as u64);
+                walk.entries.push(Entry { path: entry.path().to_owned(), name, len: meta.len(), modified_ns });
+                return;
+            }
+            Err(_) => "cannot be looked at",
+        }
+    };
+    walk.skipped.push(Skipped { path: name, reason: reason.to_owned() });
+}
+
+fn refuse(root: &Path, error: &ignore::Error, walk: &mut Walk) {
+    let path = error_path(error);
+    let name = path.map_or_else(String::new, |p| relative_name(root, p));
+    let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+    walk.skipped.push(Skipped { path: name.clone(), reason });
+    walk.unread.push(name);
+}
+
+fn error_path(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => error_path(err),
+        _ => None,
+    }
+}
+
+/// A path below `root` as text that tells any two paths apart, as far as text can.
+fn relative_name(root: &Path, path: &Path) -> String {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let parts = relative.components().map(|part| {
+        let mut out = String::new();
+        for chunk in part.as_os_str().as_encoded_bytes().utf8_chunks() {
+            out.push_str(chunk.valid());
+            chunk.invalid().iter().for_each(|b| out.push_str(&format!("\\x{b:02X}")));
+        }
+        out
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
