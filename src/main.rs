@@ -1,1 +1,2 @@
+//! The `gyeol` binary.
 fn main(){}

@@ -67,6 +67,10 @@ impl Deref for Mapped {
     }
 }
 
+// SAFETY: the bytes are behind an `Arc` and never change, so moving a `Mapped` leaves them in place.
+#[cfg(feature = "collection")]
+unsafe impl stable_deref_trait::StableDeref for Mapped {}
+
 impl fmt::Debug for Mapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mapped({} bytes)", self.len())

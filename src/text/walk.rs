@@ -21,6 +21,9 @@ pub struct Entry {
     pub len: u64,
     /// When it was changed last, in nanoseconds since 1970; 0 where the system does not say.
     pub modified_ns: u64,
+    /// When its content, name or rights were changed last, in nanoseconds since 1970; unlike
+    /// `modified_ns` no program can set it back. 0 where the system does not say.
+    pub changed_ns: u64,
 }
 
 /// What a walk found.
@@ -81,13 +84,28 @@ fn take(root: &Path, entry: &ignore::DirEntry, walk: &mut Walk) {
             Ok(meta) => {
                 let modified = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
                 let modified_ns = modified.map_or(0, |d| d.as_nanos() as u64);
-                walk.entries.push(Entry { path: entry.path().to_owned(), name, len: meta.len(), modified_ns });
+                let (path, len, changed_ns) = (entry.path().to_owned(), meta.len(), changed_ns(&meta));
+                walk.entries.push(Entry { path, name, len, modified_ns, changed_ns });
                 return;
             }
-            Err(_) => "cannot be looked at",
+            Err(_) => {
+                walk.unread.push(name.clone());
+                "cannot be looked at"
+            }
         }
     };
     walk.skipped.push(Skipped { path: name, reason: reason.to_owned() });
+}
+
+#[cfg(unix)]
+fn changed_ns(meta: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    (meta.ctime().max(0) as u64).saturating_mul(1_000_000_000).saturating_add(meta.ctime_nsec().max(0) as u64)
+}
+
+#[cfg(not(unix))]
+fn changed_ns(_: &fs::Metadata) -> u64 {
+    0
 }
 
 fn refuse(root: &Path, error: &ignore::Error, walk: &mut Walk) {

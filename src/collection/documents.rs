@@ -1,0 +1,329 @@
+//! The document store: chunks and file records in tantivy.
+//!
+//! | field | kind | of |
+//! |---|---|---|
+//! | `kind` | u64 | 0 first chunk of a document, 1 further chunk, 2 file record |
+//! | `slot` | u64 | chunk: its number, which its vector carries too |
+//! | `key` | term | chunk: the document's key |
+//! | `file` | term | chunk: the file it came from |
+//! | `record` | term | file record: the file |
+//! | `hash` | term | chunk with a vector: BLAKE3 of the text that was embedded |
+//! | `body` | words | chunk: headings and text, by [`lexical_terms`] |
+//! | `payload` | JSON | chunk: for filters |
+//! | `stored` | stored | a [`StoredChunk`] or [`FileRecord`] as JSON |
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use tantivy::collector::{Count, DocSetCollector, TopDocs};
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::schema::document::Value;
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+};
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+use tantivy::{DocAddress, Index, Searcher, TantivyDocument, Term};
+
+use super::directory::DocumentDirectory;
+use crate::text::{Skipped, lexical_terms};
+
+const TOKENIZER: &str = "gyeol";
+/// Longer strings of a payload are stored and shown, but not offered to filters.
+const LONGEST_FILTERED: usize = 8 * 1024;
+
+/// What a chunk is when it is found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredChunk {
+    pub key: String,
+    pub path: Option<String>,
+    pub lines: (u64, u64),
+    pub bytes: (u64, u64),
+    pub headings: Vec<String>,
+    pub text: String,
+    pub payload: Map<String, Json>,
+}
+
+/// What is remembered of a file of the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileRecord {
+    pub len: u64,
+    pub modified_ns: u64,
+    pub changed_ns: u64,
+    /// When it was read, in nanoseconds since 1970.
+    pub read_ns: u64,
+    pub hash: String,
+    pub chunks: u64,
+    /// Names of the key and text fields, for formats that have them.
+    pub fields: Option<(String, String)>,
+    /// What of it was left out: `(path, reason)`.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl FileRecord {
+    /// What of the file was left out.
+    pub fn skipped(&self) -> impl Iterator<Item = Skipped> + '_ {
+        self.skipped.iter().map(|(path, reason)| Skipped { path: path.clone(), reason: reason.clone() })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
+    kind: Field,
+    slot: Field,
+    key: Field,
+    file: Field,
+    record: Field,
+    hash: Field,
+    body: Field,
+    payload: Field,
+    stored: Field,
+}
+
+const FIRST: u64 = 0;
+const FURTHER: u64 = 1;
+const RECORD: u64 = 2;
+
+/// What documents are picked by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By<'a> {
+    Key(&'a str),
+    File(&'a str),
+    Record(&'a str),
+}
+
+impl Fields {
+    fn of(schema: &Schema) -> tantivy::Result<Self> {
+        let field = |name| schema.get_field(name);
+        Ok(Fields {
+            kind: field("kind")?,
+            slot: field("slot")?,
+            key: field("key")?,
+            file: field("file")?,
+            record: field("record")?,
+            hash: field("hash")?,
+            body: field("body")?,
+            payload: field("payload")?,
+            stored: field("stored")?,
+        })
+    }
+
+    pub fn term(&self, by: By<'_>) -> Term {
+        match by {
+            By::Key(key) => Term::from_field_text(self.key, key),
+            By::File(file) => Term::from_field_text(self.file, file),
+            By::Record(file) => Term::from_field_text(self.record, file),
+        }
+    }
+
+    /// A chunk as the store takes it. `hash` is that of the text embedded, if it has a vector.
+    pub fn chunk(&self, chunk: &StoredChunk, slot: u64, first: bool, hash: Option<&str>) -> TantivyDocument {
+        let mut doc = TantivyDocument::new();
+        doc.add_u64(self.kind, if first { FIRST } else { FURTHER });
+        doc.add_u64(self.slot, slot);
+        doc.add_text(self.key, &chunk.key);
+        if let Some(path) = &chunk.path {
+            doc.add_text(self.file, path);
+        }
+        if let Some(hash) = hash {
+            doc.add_text(self.hash, hash);
+        }
+        for heading in &chunk.headings {
+            doc.add_text(self.body, heading);
+        }
+        doc.add_text(self.body, &chunk.text);
+        if !chunk.payload.is_empty() {
+            let short = |(name, value): (&String, &Json)| {
+                let long = value.as_str().is_some_and(|s| s.len() > LONGEST_FILTERED);
+                (!long).then(|| (name.clone(), value.clone().into()))
+            };
+            doc.add_object(self.payload, chunk.payload.iter().filter_map(short).collect());
+        }
+        // Strings, numbers and maps of strings always serialise.
+        doc.add_text(self.stored, serde_json::to_string(chunk).unwrap_or_default());
+        doc
+    }
+
+    /// A file record as the store takes it.
+    pub fn record(&self, file: &str, record: &FileRecord) -> TantivyDocument {
+        let mut doc = TantivyDocument::new();
+        doc.add_u64(self.kind, RECORD);
+        doc.add_text(self.record, file);
+        doc.add_text(self.stored, serde_json::to_string(&(file, record)).unwrap_or_default());
+        doc
+    }
+}
+
+/// The schema of a new store.
+fn schema() -> Schema {
+    let mut schema = Schema::builder();
+    schema.add_u64_field("kind", INDEXED);
+    schema.add_u64_field("slot", INDEXED | FAST);
+    schema.add_text_field("key", STRING);
+    schema.add_text_field("file", STRING);
+    schema.add_text_field("record", STRING);
+    schema.add_text_field("hash", STRING);
+    let words = TextFieldIndexing::default()
+        .set_tokenizer(TOKENIZER)
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+    schema.add_text_field("body", TextOptions::default().set_indexing_options(words));
+    let raw = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic);
+    schema.add_json_field("payload", JsonObjectOptions::default().set_indexing_options(raw).set_fast(None));
+    schema.add_text_field("stored", STORED);
+    schema.build()
+}
+
+/// Opens the store of a directory, or makes it.
+pub(super) fn open_or_create(directory: DocumentDirectory) -> tantivy::Result<(Index, Fields)> {
+    with_fields(Index::open_or_create(directory, schema())?)
+}
+
+fn with_fields(index: Index) -> tantivy::Result<(Index, Fields)> {
+    index.tokenizers().register(TOKENIZER, Terms::default());
+    let fields = Fields::of(&index.schema())?;
+    Ok((index, fields))
+}
+
+/// The store as of one commit.
+pub(super) struct Documents {
+    searcher: Searcher,
+    fields: Fields,
+    payload: Option<String>,
+}
+
+impl Documents {
+    /// Opens the commit that the directory is frozen at.
+    pub fn open(directory: DocumentDirectory) -> tantivy::Result<Self> {
+        let (index, fields) = with_fields(Index::open(directory)?)?;
+        let payload = index.load_metas()?.payload;
+        let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
+        Ok(Documents { searcher: reader.searcher(), fields, payload })
+    }
+
+    /// The manifest, as the commit carries it; none when the first commit never ended.
+    pub fn payload(&self) -> Option<&str> {
+        self.payload.as_deref()
+    }
+
+    /// `(documents, chunks)`.
+    pub fn counts(&self) -> tantivy::Result<(u64, u64)> {
+        let count = |kind| {
+            let term = Term::from_field_u64(self.fields.kind, kind);
+            self.searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &Count).map(|n| n as u64)
+        };
+        let first = count(FIRST)?;
+        Ok((first, first + count(FURTHER)?))
+    }
+
+    /// The chunk of a slot.
+    pub fn chunk(&self, slot: u64) -> tantivy::Result<Option<StoredChunk>> {
+        let query = TermQuery::new(Term::from_field_u64(self.fields.slot, slot), IndexRecordOption::Basic);
+        let found = self.searcher.search(&query, &DocSetCollector)?;
+        found.into_iter().next().map(|address| self.stored(address)).transpose()
+    }
+
+    fn stored<T: for<'de> Deserialize<'de>>(&self, address: DocAddress) -> tantivy::Result<T> {
+        let doc: TantivyDocument = self.searcher.doc(address)?;
+        let json = doc.get_first(self.fields.stored).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+        serde_json::from_str(&json).map_err(|e| tantivy::TantivyError::InternalError(format!("a stored document: {e}")))
+    }
+
+    /// The slots of the chunks picked.
+    pub fn slots(&self, by: By<'_>) -> tantivy::Result<Vec<u64>> {
+        let query = TermQuery::new(self.fields.term(by), IndexRecordOption::Basic);
+        self.slots_of(&query)
+    }
+
+    fn slots_of(&self, query: &dyn Query) -> tantivy::Result<Vec<u64>> {
+        let mut slots = Vec::new();
+        for address in self.searcher.search(query, &DocSetCollector)? {
+            let reader = self.searcher.segment_reader(address.segment_ord);
+            slots.extend(reader.fast_fields().u64("slot")?.values_for_doc(address.doc_id));
+        }
+        slots.sort_unstable();
+        Ok(slots)
+    }
+
+    /// The chunks picked, in the order in which they were added.
+    pub fn chunks(&self, by: By<'_>) -> tantivy::Result<Vec<StoredChunk>> {
+        let slots = self.slots(by)?;
+        slots.into_iter().filter_map(|slot| self.chunk(slot).transpose()).collect()
+    }
+
+    /// A slot whose vector is that of the text with this hash.
+    pub fn slot_of_hash(&self, hash: &str) -> tantivy::Result<Option<u64>> {
+        let term = Term::from_field_text(self.fields.hash, hash);
+        if self.searcher.doc_freq(&term)? == 0 {
+            return Ok(None);
+        }
+        Ok(self.slots_of(&TermQuery::new(term, IndexRecordOption::Basic))?.first().copied())
+    }
+
+    /// Every file record, by file.
+    pub fn records(&self) -> tantivy::Result<HashMap<String, FileRecord>> {
+        let term = Term::from_field_u64(self.fields.kind, RECORD);
+        let found = self.searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &DocSetCollector)?;
+        let mut found: Vec<DocAddress> = found.into_iter().collect();
+        // In the order of the store, so that each of its blocks is unpacked once.
+        found.sort_unstable();
+        found.into_iter().map(|address| self.stored(address)).collect()
+    }
+
+    /// The `k` best chunks by BM25 over the terms of a query, best first. A term that no chunk has
+    /// lowers nothing but its own share.
+    pub fn lexical(&self, query: &str, k: usize) -> tantivy::Result<Vec<(f32, StoredChunk)>> {
+        let mut terms: Vec<Term> = Vec::new();
+        lexical_terms(query, |term, _| {
+            let term = Term::from_field_text(self.fields.body, term);
+            if !terms.contains(&term) {
+                terms.push(term);
+            }
+        });
+        let clause = |term| -> (Occur, Box<dyn Query>) {
+            (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)))
+        };
+        let query = BooleanQuery::new(terms.into_iter().map(clause).collect());
+        let k = k.min(self.searcher.num_docs().max(1) as usize);
+        let found = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
+        found.into_iter().map(|(score, address)| Ok((score, self.stored(address)?))).collect()
+    }
+}
+
+/// [`lexical_terms`] as tantivy's tokeniser.
+#[derive(Clone, Default)]
+struct Terms {
+    tokens: Vec<Token>,
+}
+
+struct Stream<'a> {
+    tokens: &'a mut Vec<Token>,
+    next: usize,
+}
+
+impl Tokenizer for Terms {
+    type TokenStream<'a> = Stream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> Stream<'a> {
+        self.tokens.clear();
+        lexical_terms(text, |term, range| {
+            let (offset_from, offset_to, position) = (range.start, range.end, self.tokens.len());
+            self.tokens.push(Token { offset_from, offset_to, position, text: term.to_owned(), position_length: 1 });
+        });
+        Stream { tokens: &mut self.tokens, next: 0 }
+    }
+}
+
+impl TokenStream for Stream<'_> {
+    fn advance(&mut self) -> bool {
+        self.next += 1;
+        self.next <= self.tokens.len()
+    }
+
+    fn token(&self) -> &Token {
+        &self.tokens[self.next - 1]
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.tokens[self.next - 1]
+    }
+}

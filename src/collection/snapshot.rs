@@ -1,0 +1,158 @@
+//! A collection as of one commit: what readers hold.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::directory::DocumentDirectory;
+use super::documents::Documents;
+use super::manifest::{FORMAT, Manifest, SegmentEntry};
+use crate::error::{CollectionError, Error, IndexError, Result, StoreError};
+use crate::index::Segment;
+use crate::metric::Metric;
+use crate::store::file::{self, Kind, Section, Sections};
+use crate::store::{Storage, publish};
+
+/// The folder of the vector files within the collection.
+pub(super) const FOLDER: &str = "vectors";
+/// A file of the commit that was read can be gone when a writer committed meanwhile; then the
+/// newer commit is opened. More rounds than this are not a race.
+const ROUNDS: usize = 100;
+/// The section of a tombstones file: ascending row numbers, u32.
+const DELETED_ROWS: u32 = 1;
+
+/// One commit, opened. Its files stay readable when a writer unlinks them.
+pub(super) struct Snapshot {
+    pub manifest: Manifest,
+    pub documents: Documents,
+    pub segments: Vec<LiveSegment>,
+}
+
+/// A segment and which of its rows are deleted.
+pub(super) struct LiveSegment {
+    pub entry: SegmentEntry,
+    pub segment: Segment,
+    pub deleted: HashSet<u32>,
+}
+
+impl LiveSegment {
+    /// The row of a slot. Slots ascend with the rows.
+    pub fn row_of(&self, slot: u64) -> Option<u32> {
+        self.segment.slots().binary_search(&slot).ok().map(|row| row as u32)
+    }
+
+    /// Rows that are not deleted.
+    pub fn live(&self) -> usize {
+        self.segment.len().saturating_sub(self.deleted.len())
+    }
+}
+
+impl Snapshot {
+    /// Opens the latest commit; `None` when there is none.
+    pub fn latest(storage: &Arc<dyn Storage>) -> Result<Option<Self>> {
+        let root = storage.full_path(Path::new(""));
+        let mut round = 0;
+        loop {
+            let Some(directory) = DocumentDirectory::latest(storage.clone())? else { return Ok(None) };
+            match Self::open(storage, directory, &root) {
+                Err(error) if is_gone(&error) && round < ROUNDS => {
+                    round += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(round as u64));
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open(storage: &Arc<dyn Storage>, directory: DocumentDirectory, root: &Path) -> Result<Option<Self>> {
+        let documents = Documents::open(directory).map_err(|e| documents_error(root, e))?;
+        let Some(payload) = documents.payload() else { return Ok(None) };
+        let corrupt = |reason: String| CollectionError::Corrupt { path: root.to_owned(), reason };
+        // The format is read first: a newer manifest may have other fields.
+        let format = serde_json::from_str::<serde_json::Value>(payload).ok().and_then(|m| m["format"].as_u64());
+        if let Some(found) = format.filter(|&f| f > u64::from(FORMAT)) {
+            let found = u32::try_from(found).unwrap_or(u32::MAX);
+            return Err(CollectionError::NewerFormat { path: root.to_owned(), found, supported: FORMAT }.into());
+        }
+        let manifest: Manifest = serde_json::from_str(payload).map_err(|e| corrupt(format!("the manifest: {e}")))?;
+        let metric = Metric::from_name(&manifest.metric).ok_or_else(|| corrupt("an unknown metric".to_owned()))?;
+        let mut segments = Vec::new();
+        for entry in &manifest.segments {
+            let live = open_segment(&**storage, entry)?;
+            let fits = (live.segment.len(), live.segment.metric()) == (entry.rows, metric)
+                && live.segment.dim() == manifest.model.dim
+                && live.deleted.len() == entry.deleted;
+            if !fits {
+                return Err(corrupt(format!("{} is not the file that the manifest means", entry.file)).into());
+            }
+            segments.push(live);
+        }
+        Ok(Some(Snapshot { manifest, documents, segments }))
+    }
+
+    /// The unit vector of a slot and the norm it had.
+    pub fn vector(&self, slot: u64) -> Result<Option<(&[f32], f32)>, IndexError> {
+        for live in &self.segments {
+            if let Some(row) = live.row_of(slot) {
+                let norm = live.segment.norms().get(row as usize).copied().unwrap_or(1.0);
+                return Ok(Some((live.segment.rows()?.row(row as usize), norm)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn open_segment(storage: &dyn Storage, entry: &SegmentEntry) -> Result<LiveSegment> {
+    let open = |file: &str| {
+        let name = Path::new(FOLDER).join(file);
+        let path = storage.full_path(&name);
+        storage.open(&name).map(|map| (map, path.clone())).map_err(|e| StoreError::io(path, "open", e))
+    };
+    let (map, path) = open(&entry.file)?;
+    let segment = Segment::open(map, &path)?;
+    let mut deleted = HashSet::new();
+    if let Some(file) = &entry.tombstones {
+        let (map, path) = open(file)?;
+        let sections = Sections::open(map, &path, Kind::Tombstones)?;
+        // Small, and a wrong row here would show a deleted text: read and checked at once.
+        sections.verify()?;
+        let rows: &[u32] = sections.slice(DELETED_ROWS, entry.deleted)?;
+        deleted.extend(rows.iter().filter(|&&row| (row as usize) < segment.len()));
+    }
+    Ok(LiveSegment { entry: entry.clone(), segment, deleted })
+}
+
+/// Writes the file of a segment's deleted rows.
+pub(super) fn write_tombstones(storage: &dyn Storage, file: &str, deleted: &HashSet<u32>) -> Result<(), StoreError> {
+    let mut rows: Vec<u32> = deleted.iter().copied().collect();
+    rows.sort_unstable();
+    let sections = [Section { id: DELETED_ROWS, bytes: bytemuck::cast_slice(&rows) }];
+    publish(storage, &Path::new(FOLDER).join(file), |out| file::write(out, Kind::Tombstones, &sections).map(drop))
+}
+
+/// An error of the document store as ours: the file and the cause where tantivy names them.
+pub(super) fn documents_error(root: &Path, error: tantivy::TantivyError) -> Error {
+    use tantivy::TantivyError as T;
+    use tantivy::directory::error::{OpenReadError, OpenWriteError};
+    let full = |path: &PathBuf| root.join(super::directory::FOLDER).join(path);
+    let io = |path, action, source: &std::io::Error| {
+        StoreError::io(path, action, std::io::Error::new(source.kind(), source.to_string())).into()
+    };
+    match &error {
+        T::OpenReadError(OpenReadError::FileDoesNotExist(path)) => {
+            io(full(path), "open", &std::io::ErrorKind::NotFound.into())
+        }
+        T::OpenReadError(OpenReadError::IoError { io_error, filepath }) => io(full(filepath), "read", io_error),
+        T::OpenWriteError(OpenWriteError::IoError { io_error, filepath }) => io(full(filepath), "write", io_error),
+        T::IoError(source) => io(root.join(super::directory::FOLDER), "write or read", source),
+        _ => CollectionError::Documents { path: root.to_owned(), reason: error.to_string() }.into(),
+    }
+}
+
+fn is_gone(error: &Error) -> bool {
+    let gone = |e: &StoreError| matches!(e, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    match error {
+        Error::Store(e) | Error::Index(IndexError::Store(e)) => gone(e),
+        _ => false,
+    }
+}
