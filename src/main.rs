@@ -1,2 +1,7 @@
-//! The `gyeol` binary.
-fn main(){}
+//! The `gyeol` binary: the command line over the library.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

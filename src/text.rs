@@ -16,7 +16,7 @@ use std::ops::Range;
 
 pub use chunk::{Chunk, ChunkSize, Chunker};
 pub use lexical::lexical_terms;
-pub use read::{Fields, MAX_FILE_BYTES, read};
+pub use read::{Fields, FileText, MAX_FILE_BYTES, Refused, read};
 pub use walk::{Entry, Walk, walk};
 
 /// What a file is read as; told from its name.

@@ -168,7 +168,7 @@ fn schema() -> Schema {
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
     schema.add_text_field("body", TextOptions::default().set_indexing_options(words));
     let raw = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(IndexRecordOption::Basic);
-    schema.add_json_field("payload", JsonObjectOptions::default().set_indexing_options(raw).set_fast(None));
+    schema.add_json_field("payload", JsonObjectOptions::default().set_indexing_options(raw).set_fast("raw"));
     schema.add_text_field("stored", STORED);
     schema.build()
 }

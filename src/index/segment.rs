@@ -108,12 +108,6 @@ impl Segment {
         self.metric
     }
 
-    /// Whether the rows carry a graph.
-    #[cfg(feature = "collection")]
-    pub fn has_graph(&self) -> bool {
-        self.graph.is_some()
-    }
-
     /// The rows' slots, in the order of the rows.
     #[cfg(feature = "collection")]
     pub fn slots(&self) -> &[u64] {

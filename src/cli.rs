@@ -1,0 +1,53 @@
+//! The command line: what was typed, one file a command, and how a run ends.
+//!
+//! stdout is data, stderr is everything else. A broken pipe (`| head -1`) ends the run quietly.
+
+mod args;
+mod embed;
+mod failure;
+mod index;
+mod locate;
+mod print;
+mod search;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command};
+use self::failure::Failure;
+
+/// How a run ends when nothing failed.
+enum Outcome {
+    Done,
+    NothingFound,
+    Interrupted,
+}
+
+/// Runs the command line and tells how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to stdout; what cannot be printed there is lost.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Index(args) => index::run(args),
+        Command::Search(args) => search::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Embed(args) => embed::run(args),
+    };
+    match outcome {
+        Ok(Outcome::Done) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Ok(Outcome::NothingFound) => ExitCode::from(failure::NOTHING_FOUND),
+        Ok(Outcome::Interrupted) => ExitCode::from(failure::INTERRUPTED),
+        Err(Failure::Error { code, message }) => {
+            print::note(&format!("gyeol: {}", print::shown(&message)));
+            ExitCode::from(code)
+        }
+    }
+}

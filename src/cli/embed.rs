@@ -1,0 +1,94 @@
+//! `gyeol embed`.
+
+use std::fs::File;
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+
+use gyeol::embed::{Embedder, Embeddings, Role, builtin, embed_many};
+use gyeol::vectors::npy::NpyWriter;
+
+use super::args::EmbedArgs;
+use super::failure::{Failure, IO, USAGE};
+use super::{Outcome, print};
+
+/// Lines embedded at once.
+const BATCH: usize = 8192;
+
+/// Where vectors go.
+enum Out<'a> {
+    Lines(Box<dyn Write>),
+    Npy(Box<NpyWriter<File>>, &'a Path),
+}
+
+pub fn run(args: &EmbedArgs) -> Result<Outcome, Failure> {
+    let embedder = builtin();
+    let role = if args.query { Role::Query } else { Role::Document };
+    let mut out = match &args.out {
+        None => Out::Lines(Box::new(print::stdout())),
+        Some(path) => {
+            let writer = File::create(path).and_then(|file| NpyWriter::new(file, embedder.identity().dim));
+            Out::Npy(Box::new(writer.map_err(|e| file_failure(path, &e))?), path)
+        }
+    };
+    let mut input = io::stdin().lock();
+    let (mut index, mut missing) = (0, 0);
+    loop {
+        let lines = next_lines(&mut input, index)?;
+        if lines.is_empty() {
+            break;
+        }
+        let answer = embed_many(&embedder, &lines, role).map_err(gyeol::Error::from)?;
+        missing += answer.missing();
+        out.write(index, &answer)?;
+        index += lines.len();
+    }
+    out.finish()?;
+    if missing > 0 {
+        print::note(&format!("{missing} of {index} lines have no vector: they are blank, or the model knows none of their tokens"));
+    }
+    Ok(Outcome::Done)
+}
+
+impl Out<'_> {
+    fn write(&mut self, first: usize, answer: &Embeddings) -> Result<(), Failure> {
+        match self {
+            Out::Lines(out) => {
+                let mut lines = (0..answer.answers.len()).map(|i| {
+                    let line = serde_json::json!({"index": first + i, "vector": answer.get(i)});
+                    writeln!(out, "{line}")
+                });
+                lines.try_for_each(|line| line).map_err(|e| Failure::stream("stdout", &e))
+            }
+            Out::Npy(npy, path) => npy.write_rows(answer.vectors.as_slice()).map_err(|e| file_failure(path, &e)),
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Out::Lines(mut out) => out.flush().map_err(|e| Failure::stream("stdout", &e)),
+            Out::Npy(npy, path) => npy.finish().map(drop).map_err(|e| file_failure(path, &e)),
+        }
+    }
+}
+
+fn file_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(IO, format!("{}: {error}", path.display()))
+}
+
+/// Up to [`BATCH`] lines without their line ends.
+fn next_lines(input: &mut impl BufRead, first: usize) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    while lines.len() < BATCH {
+        let mut bytes = Vec::new();
+        let read = input.read_until(b'\n', &mut bytes).map_err(|e| Failure::stream("stdin", &e))?;
+        if read == 0 {
+            break;
+        }
+        let line = String::from_utf8(bytes).map_err(|_| {
+            let number = first + lines.len() + 1;
+            Failure::new(USAGE, format!("stdin: line {number} is not UTF-8; convert the text first (iconv)"))
+        })?;
+        lines.push(line.strip_suffix('\n').map_or(&*line, |l| l.strip_suffix('\r').unwrap_or(l)).to_owned());
+    }
+    Ok(lines)
+}

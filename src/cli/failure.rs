@@ -1,0 +1,72 @@
+//! How a run fails: a message and an exit code.
+
+use std::io;
+
+use gyeol::Error;
+use gyeol::error::{CollectionError, IndexError, StoreError, TextError};
+
+pub const NOTHING_FOUND: u8 = 1;
+pub const USAGE: u8 = 2;
+pub const NO_COLLECTION: u8 = 3;
+const DAMAGED: u8 = 4;
+const LOCKED: u8 = 5;
+const PROVIDER: u8 = 6;
+pub const IO: u8 = 7;
+pub const INTERRUPTED: u8 = 130;
+
+/// Why a run ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// Whoever reads stdout has had enough.
+    BrokenPipe,
+    /// To be shown, and to end with this code.
+    Error { code: u8, message: String },
+}
+
+impl Failure {
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Failure::Error { code, message: message.into() }
+    }
+
+    /// Reading or writing one of the standard streams failed.
+    pub fn stream(name: &str, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
+            _ => Failure::new(IO, format!("{name}: {error}")),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Store(e) => of_store(e),
+            Error::Index(IndexError::Store(e)) => of_store(e),
+            Error::Vectors(gyeol::error::VectorsError::Io { .. }) => IO,
+            Error::Text(TextError::Folder { .. }) => IO,
+            Error::Embed(_) => PROVIDER,
+            Error::Collection(e) => of_collection(e),
+            // Parameters, queries and vectors that were given.
+            _ => USAGE,
+        };
+        Failure::new(code, error.to_string())
+    }
+}
+
+fn of_store(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Io { .. } => IO,
+        StoreError::Locked { .. } => LOCKED,
+        _ => DAMAGED,
+    }
+}
+
+fn of_collection(error: &CollectionError) -> u8 {
+    match error {
+        CollectionError::NotFound { .. } => NO_COLLECTION,
+        CollectionError::NewerFormat { .. } | CollectionError::Documents { .. } | CollectionError::Corrupt { .. } => DAMAGED,
+        CollectionError::WriterFailed { .. } => IO,
+        // Another model, another setting, a key or query that cannot be used.
+        _ => USAGE,
+    }
+}

@@ -1,0 +1,155 @@
+//! `gyeol index`.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use gyeol::Collection;
+use gyeol::collection::{AddOptions, Report};
+use gyeol::text::{ChunkSize, Fields};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::args::IndexArgs;
+use super::failure::{Failure, INTERRUPTED, IO, USAGE};
+use super::{Outcome, locate, print};
+
+/// At most this long, and one group of files, is lost when the process is killed.
+const COMMIT_EVERY: Duration = Duration::from_secs(60);
+/// Skipped files that are listed on a terminal.
+const LISTED: usize = 20;
+
+pub fn run(args: &IndexArgs) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let (dir, path) = places(args)?;
+    // Looked at first, so that a mistyped name leaves no empty collection behind.
+    std::fs::read_dir(&dir).map_err(|e| Failure::new(IO, format!("{}: cannot read the folder: {e}", dir.display())))?;
+    let mut collection = open(args, &path)?;
+    let stop = stop_flag()?;
+    let bar = progress_bar(args.quiet);
+    let fields = Fields { key: args.key_field.clone(), text: args.text_field.clone() };
+    let options = AddOptions { fields, commit_every: Some(COMMIT_EVERY) };
+    let added = collection.add_dir_with(&dir, &options, &mut |progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.bytes);
+        bar.set_message(format!("{} chunks", progress.chunks));
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.set_message("writing");
+    // Also after an error: what was finished by then is kept.
+    let committed = collection.commit();
+    bar.finish_and_clear();
+    let mut report = added?;
+    committed?;
+    report.seconds = started.elapsed().as_secs_f64();
+    if args.json {
+        print::json(&as_json(&report))?;
+    } else if !args.quiet {
+        show(&dir, &report)?;
+    }
+    Ok(if report.cancelled { Outcome::Interrupted } else { Outcome::Done })
+}
+
+/// The folder to read and the collection it goes to.
+fn places(args: &IndexArgs) -> Result<(PathBuf, PathBuf), Failure> {
+    Ok(match (&args.dir, &args.collection) {
+        (Some(dir), Some(given)) => (dir.clone(), locate::of(given)),
+        (Some(dir), None) => (dir.clone(), locate::of(dir)),
+        (None, Some(given)) => {
+            let path = std::path::absolute(locate::of(given)).map_err(|e| Failure::new(IO, e.to_string()))?;
+            (path.parent().unwrap_or(&path).to_owned(), path)
+        }
+        (None, None) => match locate::upward()? {
+            Some(path) => (path.parent().unwrap_or(&path).to_owned(), path),
+            None => (PathBuf::from("."), locate::of(Path::new("."))),
+        },
+    })
+}
+
+fn open(args: &IndexArgs, path: &Path) -> Result<Collection, Failure> {
+    let embedder = gyeol::embed::builtin();
+    let chunk = match (args.whole, args.chunk_tokens) {
+        (true, _) => Some(ChunkSize::Whole),
+        (false, tokens) => tokens.map(ChunkSize::Tokens),
+    };
+    Ok(match chunk {
+        _ if args.rebuild => Collection::rebuild(path, embedder, chunk.unwrap_or_default())?,
+        Some(chunk) => Collection::open_or_create_with(path, embedder, chunk)?,
+        None => Collection::open_or_create(path, embedder)?,
+    })
+}
+
+/// Set by the first Ctrl-C; the second ends the process at once, which loses the open group only.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = flag.clone();
+    let handler = move || {
+        if set.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        print::note("finishing; press Ctrl-C again to stop at once");
+    };
+    ctrlc::set_handler(handler).map_err(|e| Failure::new(USAGE, format!("Ctrl-C cannot be handled: {e}")))?;
+    Ok(flag)
+}
+
+/// Drawn on stderr, and only when that is a terminal.
+fn progress_bar(quiet: bool) -> ProgressBar {
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    let template = "{bar:30} {bytes}/{total_bytes} {msg} {elapsed}";
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn as_json(report: &Report) -> Value {
+    let skipped: Vec<Value> = report.skipped.iter().map(|s| json!({"path": s.path, "reason": s.reason})).collect();
+    json!({
+        "schema": 1,
+        "files": {
+            "added": report.added,
+            "updated": report.updated,
+            "unchanged": report.unchanged,
+            "removed": report.removed,
+            "skipped": skipped,
+        },
+        "chunks": {"added": report.chunks_added, "removed": report.chunks_removed, "without_vector": report.without_vector},
+        "embedded": report.embedded,
+        "seconds": report.seconds,
+    })
+}
+
+fn show(dir: &Path, report: &Report) -> Result<(), Failure> {
+    for skipped in report.skipped.iter().take(LISTED) {
+        print::note(&format!("skipped {}: {}", print::shown(&skipped.path), print::shown(&skipped.reason)));
+    }
+    if report.skipped.len() > LISTED {
+        print::note(&format!("skipped {} more; --json lists them all", report.skipped.len() - LISTED));
+    }
+    print::out(|out| {
+        writeln!(
+            out,
+            "{}: {} files added, {} updated, {} unchanged, {} removed, {} skipped",
+            print::shown(&dir.display().to_string()),
+            report.added,
+            report.updated,
+            report.unchanged,
+            report.removed,
+            report.skipped.len()
+        )?;
+        writeln!(
+            out,
+            "{} chunks added, {} removed; {} embedded; {:.1} s",
+            report.chunks_added, report.chunks_removed, report.embedded, report.seconds
+        )?;
+        if report.without_vector > 0 {
+            let n = report.without_vector;
+            writeln!(out, "{n} chunks have no token that the model knows: they have no vector, and are found by words")?;
+        }
+        if report.cancelled {
+            writeln!(out, "interrupted: what was finished is kept, and the next run goes on from there")?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,82 @@
+//! `gyeol search`.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use gyeol::collection::{Found, Mode};
+use gyeol::{Collection, Hit};
+use serde_json::{Value, json};
+
+use super::args::SearchArgs;
+use super::failure::Failure;
+use super::{Outcome, locate, print};
+
+/// Characters of a text that are shown of a hit.
+const SHOWN: usize = 280;
+
+pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
+    let path = locate::collection(args.collection.as_deref())?;
+    let collection = Collection::open(path, gyeol::embed::builtin())?;
+    let query = args.query.join(" ");
+    let mode = if args.lexical { Mode::Lexical } else { Mode::Dense };
+    let mut search = collection.search(&query).k(args.k).mode(mode).exact(args.exact);
+    if let Some(ef) = args.ef {
+        search = search.ef_search(ef);
+    }
+    let found = search.run()?;
+    if found.mode != mode {
+        print::note("the model knows no word of the query, so it was searched by words");
+    }
+    if args.json {
+        print::json(&as_json(&query, &found))?;
+    } else {
+        print::out(|out| found.hits.iter().enumerate().try_for_each(|(i, hit)| show(out, i, hit, args.full)))?;
+    }
+    if found.hits.is_empty() {
+        print::note("nothing found");
+        return Ok(Outcome::NothingFound);
+    }
+    Ok(Outcome::Done)
+}
+
+fn as_json(query: &str, found: &Found) -> Value {
+    let hit = |hit: &Hit| {
+        json!({
+            "key": hit.key,
+            "score": hit.score,
+            "path": hit.source.path,
+            "lines": [hit.source.lines.0, hit.source.lines.1],
+            "bytes": [hit.source.bytes.0, hit.source.bytes.1],
+            "text": hit.text,
+            "payload": hit.payload,
+        })
+    };
+    let hits: Vec<Value> = found.hits.iter().map(hit).collect();
+    json!({"schema": 1, "query": query, "mode": found.mode.to_string(), "hits": hits})
+}
+
+fn show(out: &mut dyn Write, place: usize, hit: &Hit, full: bool) -> io::Result<()> {
+    let strong = Style::new().bold();
+    let path = AnsiColor::Cyan.on_default();
+    let dim = Style::new().dimmed();
+    if place > 0 {
+        writeln!(out)?;
+    }
+    let source = match hit.source.path {
+        Some(_) => hit.source.to_string(),
+        None => hit.key.clone(),
+    };
+    write!(out, "{strong}{:.3}{strong:#}  {path}{}{path:#}", hit.score, print::shown(&source))?;
+    let by_row = hit.source.path.as_deref().is_some_and(|path| !hit.key.starts_with(path));
+    if by_row {
+        write!(out, "  {dim}{}{dim:#}", print::shown(&hit.key))?;
+    }
+    writeln!(out)?;
+    if !hit.headings.is_empty() {
+        writeln!(out, "  {dim}{}{dim:#}", print::shown(&hit.headings.join(" › ")))?;
+    }
+    if !full {
+        return writeln!(out, "  {}", print::shown(&print::beginning(&hit.text, SHOWN)));
+    }
+    hit.text.lines().try_for_each(|line| writeln!(out, "  {}", print::shown(line)))
+}
