@@ -35,12 +35,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
         }
     };
-    let outcome = match &cli.command {
-        Command::Index(args) => index::run(args),
-        Command::Search(args) => search::run(args),
-        Command::Status(args) => status::run(args),
-        Command::Embed(args) => embed::run(args),
-    };
+    // The library turns panics of damaged files into errors; what else panics is told once, below.
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = std::panic::catch_unwind(|| run(&cli.command)).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(Failure::new(failure::BUG, format!("a bug, please report it: {}", message.unwrap_or("a panic"))))
+    });
     match outcome {
         Ok(Outcome::Done) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Ok(Outcome::NothingFound) => ExitCode::from(failure::NOTHING_FOUND),
@@ -49,5 +49,14 @@ pub fn main() -> ExitCode {
             print::note(&format!("gyeol: {}", print::shown(&message)));
             ExitCode::from(code)
         }
+    }
+}
+
+fn run(command: &Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Index(args) => index::run(args),
+        Command::Search(args) => search::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Embed(args) => embed::run(args),
     }
 }

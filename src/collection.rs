@@ -114,7 +114,11 @@ impl Collection {
     /// # Errors
     /// [`CollectionError::SettingMismatch`] when there is a collection that cuts otherwise, else as
     /// [`Collection::open_or_create`].
-    pub fn open_or_create_with(path: impl AsRef<Path>, embedder: impl Embedder + 'static, chunk: ChunkSize) -> Result<Self> {
+    pub fn open_or_create_with(
+        path: impl AsRef<Path>,
+        embedder: impl Embedder + 'static,
+        chunk: ChunkSize,
+    ) -> Result<Self> {
         Chunker::new(chunk, &|_| 0)?;
         let mut collection = Self::with(path.as_ref(), Arc::new(embedder), chunk)?;
         if collection.snapshot.is_none() {
@@ -172,7 +176,10 @@ impl Collection {
 
     fn with(path: &Path, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
         let path = std::path::absolute(path).map_err(|e| StoreError::io(path, "find", e))?;
-        let storage: Arc<dyn Storage> = Arc::new(Disk::new(&path));
+        Self::on(Arc::new(Disk::new(&path)), path, embedder, chunk)
+    }
+
+    fn on(storage: Arc<dyn Storage>, path: PathBuf, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
         let snapshot = Snapshot::latest(&storage)?;
         let base = match &snapshot {
             Some(snapshot) => snapshot.manifest.clone(),
@@ -458,5 +465,5 @@ fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<(StoredChunk,
     chunker.chunks(&whole).into_iter().enumerate().map(stored).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "builtin"))]
 mod tests;

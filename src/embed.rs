@@ -144,11 +144,7 @@ impl<E: Embedder + ?Sized> Embedder for Box<E> {
 /// # }
 /// # Ok::<(), gyeol::Error>(())
 /// ```
-pub fn embed_many<S: AsRef<str>>(
-    embedder: &dyn Embedder,
-    texts: &[S],
-    role: Role,
-) -> Result<Embeddings, EmbedError> {
+pub fn embed_many<S: AsRef<str>>(embedder: &dyn Embedder, texts: &[S], role: Role) -> Result<Embeddings, EmbedError> {
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     let answer = embedder.embed_many(&texts, role)?;
     let identity = embedder.identity();

@@ -9,10 +9,10 @@ mod hnsw;
 mod segment;
 mod top;
 
-pub use flat::Flat;
-pub use hnsw::{Hnsw, HnswParams};
 #[cfg(feature = "collection")]
 pub(crate) use door::prepare;
+pub use flat::Flat;
+pub use hnsw::{Hnsw, HnswParams};
 #[cfg(feature = "collection")]
 pub(crate) use segment::{GRAPH_FROM_ROWS, Segment};
 

@@ -44,7 +44,9 @@ pub fn run(args: &EmbedArgs) -> Result<Outcome, Failure> {
     }
     out.finish()?;
     if missing > 0 {
-        print::note(&format!("{missing} of {index} lines have no vector: they are blank, or the model knows none of their tokens"));
+        print::note(&format!(
+            "{missing} of {index} lines have no vector: they are blank, or the model knows none of their tokens"
+        ));
     }
     Ok(Outcome::Done)
 }

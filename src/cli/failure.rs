@@ -12,6 +12,8 @@ const DAMAGED: u8 = 4;
 const LOCKED: u8 = 5;
 const PROVIDER: u8 = 6;
 pub const IO: u8 = 7;
+/// What Rust ends with after a panic.
+pub const BUG: u8 = 101;
 pub const INTERRUPTED: u8 = 130;
 
 /// Why a run ended early.
@@ -64,7 +66,9 @@ fn of_store(error: &StoreError) -> u8 {
 fn of_collection(error: &CollectionError) -> u8 {
     match error {
         CollectionError::NotFound { .. } => NO_COLLECTION,
-        CollectionError::NewerFormat { .. } | CollectionError::Documents { .. } | CollectionError::Corrupt { .. } => DAMAGED,
+        CollectionError::NewerFormat { .. } | CollectionError::Documents { .. } | CollectionError::Corrupt { .. } => {
+            DAMAGED
+        }
         CollectionError::WriterFailed { .. } => IO,
         // Another model, another setting, a key or query that cannot be used.
         _ => USAGE,

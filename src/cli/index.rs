@@ -145,7 +145,10 @@ fn show(dir: &Path, report: &Report) -> Result<(), Failure> {
         )?;
         if report.without_vector > 0 {
             let n = report.without_vector;
-            writeln!(out, "{n} chunks have no token that the model knows: they have no vector, and are found by words")?;
+            writeln!(
+                out,
+                "{n} chunks have no token that the model knows: they have no vector, and are found by words"
+            )?;
         }
         if report.cancelled {
             writeln!(out, "interrupted: what was finished is kept, and the next run goes on from there")?;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite, WatchCallback, WatchHandle,
-    WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite, WatchCallback,
+    WatchHandle, WritePtr,
 };
 
 use crate::error::StoreError;
@@ -45,6 +45,11 @@ impl DocumentDirectory {
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(StoreError::io(storage.full_path(&name), "open", e)),
         }
+    }
+
+    /// Whether both are frozen at one commit.
+    pub fn is_same_commit(&self, other: &Self) -> bool {
+        self.frozen.is_some() && self.frozen == other.frozen
     }
 }
 

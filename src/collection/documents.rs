@@ -13,6 +13,7 @@
 //! | `stored` | stored | a [`StoredChunk`] or [`FileRecord`] as JSON |
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -173,9 +174,18 @@ fn schema() -> Schema {
     schema.build()
 }
 
+/// Runs a call of tantivy, whose readers panic on damaged files; that becomes an error here.
+pub(super) fn guarded<T>(call: impl FnOnce() -> tantivy::Result<T>) -> tantivy::Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let reason = format!("a file is damaged ({})", message.unwrap_or("its reader failed"));
+        Err(tantivy::TantivyError::InternalError(reason))
+    })
+}
+
 /// Opens the store of a directory, or makes it.
 pub(super) fn open_or_create(directory: DocumentDirectory) -> tantivy::Result<(Index, Fields)> {
-    with_fields(Index::open_or_create(directory, schema())?)
+    guarded(|| with_fields(Index::open_or_create(directory, schema())?))
 }
 
 fn with_fields(index: Index) -> tantivy::Result<(Index, Fields)> {
@@ -194,10 +204,12 @@ pub(super) struct Documents {
 impl Documents {
     /// Opens the commit that the directory is frozen at.
     pub fn open(directory: DocumentDirectory) -> tantivy::Result<Self> {
-        let (index, fields) = with_fields(Index::open(directory)?)?;
-        let payload = index.load_metas()?.payload;
-        let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-        Ok(Documents { searcher: reader.searcher(), fields, payload })
+        guarded(|| {
+            let (index, fields) = with_fields(Index::open(directory)?)?;
+            let payload = index.load_metas()?.payload;
+            let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
+            Ok(Documents { searcher: reader.searcher(), fields, payload })
+        })
     }
 
     /// The manifest, as the commit carries it; none when the first commit never ended.
@@ -207,19 +219,23 @@ impl Documents {
 
     /// `(documents, chunks)`.
     pub fn counts(&self) -> tantivy::Result<(u64, u64)> {
-        let count = |kind| {
-            let term = Term::from_field_u64(self.fields.kind, kind);
-            self.searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &Count).map(|n| n as u64)
-        };
-        let first = count(FIRST)?;
-        Ok((first, first + count(FURTHER)?))
+        guarded(|| {
+            let count = |kind| {
+                let term = Term::from_field_u64(self.fields.kind, kind);
+                self.searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &Count).map(|n| n as u64)
+            };
+            let first = count(FIRST)?;
+            Ok((first, first + count(FURTHER)?))
+        })
     }
 
     /// The chunk of a slot.
     pub fn chunk(&self, slot: u64) -> tantivy::Result<Option<StoredChunk>> {
-        let query = TermQuery::new(Term::from_field_u64(self.fields.slot, slot), IndexRecordOption::Basic);
-        let found = self.searcher.search(&query, &DocSetCollector)?;
-        found.into_iter().next().map(|address| self.stored(address)).transpose()
+        guarded(|| {
+            let query = TermQuery::new(Term::from_field_u64(self.fields.slot, slot), IndexRecordOption::Basic);
+            let found = self.searcher.search(&query, &DocSetCollector)?;
+            found.into_iter().next().map(|address| self.stored(address)).transpose()
+        })
     }
 
     fn stored<T: for<'de> Deserialize<'de>>(&self, address: DocAddress) -> tantivy::Result<T> {
@@ -235,13 +251,15 @@ impl Documents {
     }
 
     fn slots_of(&self, query: &dyn Query) -> tantivy::Result<Vec<u64>> {
-        let mut slots = Vec::new();
-        for address in self.searcher.search(query, &DocSetCollector)? {
-            let reader = self.searcher.segment_reader(address.segment_ord);
-            slots.extend(reader.fast_fields().u64("slot")?.values_for_doc(address.doc_id));
-        }
-        slots.sort_unstable();
-        Ok(slots)
+        guarded(|| {
+            let mut slots = Vec::new();
+            for address in self.searcher.search(query, &DocSetCollector)? {
+                let reader = self.searcher.segment_reader(address.segment_ord);
+                slots.extend(reader.fast_fields().u64("slot")?.values_for_doc(address.doc_id));
+            }
+            slots.sort_unstable();
+            Ok(slots)
+        })
     }
 
     /// The chunks picked, in the order in which they were added.
@@ -252,40 +270,46 @@ impl Documents {
 
     /// A slot whose vector is that of the text with this hash.
     pub fn slot_of_hash(&self, hash: &str) -> tantivy::Result<Option<u64>> {
-        let term = Term::from_field_text(self.fields.hash, hash);
-        if self.searcher.doc_freq(&term)? == 0 {
-            return Ok(None);
-        }
-        Ok(self.slots_of(&TermQuery::new(term, IndexRecordOption::Basic))?.first().copied())
+        guarded(|| {
+            let term = Term::from_field_text(self.fields.hash, hash);
+            if self.searcher.doc_freq(&term)? == 0 {
+                return Ok(None);
+            }
+            Ok(self.slots_of(&TermQuery::new(term, IndexRecordOption::Basic))?.first().copied())
+        })
     }
 
     /// Every file record, by file.
     pub fn records(&self) -> tantivy::Result<HashMap<String, FileRecord>> {
-        let term = Term::from_field_u64(self.fields.kind, RECORD);
-        let found = self.searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &DocSetCollector)?;
-        let mut found: Vec<DocAddress> = found.into_iter().collect();
-        // In the order of the store, so that each of its blocks is unpacked once.
-        found.sort_unstable();
-        found.into_iter().map(|address| self.stored(address)).collect()
+        guarded(|| {
+            let term = Term::from_field_u64(self.fields.kind, RECORD);
+            let found = self.searcher.search(&TermQuery::new(term, IndexRecordOption::Basic), &DocSetCollector)?;
+            let mut found: Vec<DocAddress> = found.into_iter().collect();
+            // In the order of the store, so that each of its blocks is unpacked once.
+            found.sort_unstable();
+            found.into_iter().map(|address| self.stored(address)).collect()
+        })
     }
 
     /// The `k` best chunks by BM25 over the terms of a query, best first. A term that no chunk has
     /// lowers nothing but its own share.
     pub fn lexical(&self, query: &str, k: usize) -> tantivy::Result<Vec<(f32, StoredChunk)>> {
-        let mut terms: Vec<Term> = Vec::new();
-        lexical_terms(query, |term, _| {
-            let term = Term::from_field_text(self.fields.body, term);
-            if !terms.contains(&term) {
-                terms.push(term);
-            }
-        });
-        let clause = |term| -> (Occur, Box<dyn Query>) {
-            (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)))
-        };
-        let query = BooleanQuery::new(terms.into_iter().map(clause).collect());
-        let k = k.min(self.searcher.num_docs().max(1) as usize);
-        let found = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
-        found.into_iter().map(|(score, address)| Ok((score, self.stored(address)?))).collect()
+        guarded(|| {
+            let mut terms: Vec<Term> = Vec::new();
+            lexical_terms(query, |term, _| {
+                let term = Term::from_field_text(self.fields.body, term);
+                if !terms.contains(&term) {
+                    terms.push(term);
+                }
+            });
+            let clause = |term| -> (Occur, Box<dyn Query>) {
+                (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)))
+            };
+            let query = BooleanQuery::new(terms.into_iter().map(clause).collect());
+            let k = k.min(self.searcher.num_docs().max(1) as usize);
+            let found = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
+            found.into_iter().map(|(score, address)| Ok((score, self.stored(address)?))).collect()
+        })
     }
 }
 

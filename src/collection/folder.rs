@@ -166,6 +166,17 @@ fn is_unchanged(record: &FileRecord, entry: &Entry, fields: &Fields) -> bool {
         && record.fields == row_fields(&entry.name, fields)
 }
 
+/// Whether a name is that of a folder or of something below it. The collection's own folder has no
+/// name, and names of files elsewhere are full paths.
+fn is_below(name: &str, folder: &str) -> bool {
+    let rest = match name.strip_prefix(folder) {
+        _ if folder.is_empty() => return !Path::new(name).is_absolute(),
+        Some(rest) => rest,
+        None => return false,
+    };
+    rest.is_empty() || folder.ends_with('/') || rest.starts_with('/')
+}
+
 /// One run over a folder.
 struct Run<'a> {
     collection: &'a mut Collection,
@@ -185,11 +196,9 @@ impl Run<'_> {
         prefix: &str,
         unread: &[String],
     ) -> Result<()> {
-        let below = |name: &str, folder: &str| {
-            name.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.is_empty() || folder.ends_with('/') || rest.starts_with('/'))
-        };
-        let mut gone: Vec<&String> = known.keys().filter(|name| below(name, prefix) && !present.contains(*name)).collect();
-        gone.retain(|name| !unread.iter().any(|folder| below(name, folder)));
+        let mut gone: Vec<&String> =
+            known.keys().filter(|name| is_below(name, prefix) && !present.contains(*name)).collect();
+        gone.retain(|name| !unread.iter().any(|folder| is_below(name, folder)));
         gone.sort_unstable();
         for name in gone {
             self.report.chunks_removed += self.collection.delete_by(By::File(name))?;
@@ -345,6 +354,9 @@ fn change(entry: &Entry, known: Option<&FileRecord>, fields: &Fields, chunker: &
         Err(Refused::Unread(reason)) => return Change::Unread(Skipped { path: entry.name.clone(), reason }),
         Err(Refused::NotText(reason)) => {
             record.skipped.push((entry.name.clone(), reason));
+            if known.is_some_and(|k| k.hash.is_empty() && k.skipped == record.skipped) {
+                return Change::Touched(entry.name.clone(), record);
+            }
             return Change::Cut(Box::new(Cut { name: entry.name.clone(), record, chunks: Vec::new() }));
         }
     };

@@ -179,7 +179,8 @@ impl<'a> Search<'a> {
         for (distance, slot) in nearest {
             let root = &self.collection.path;
             let chunk = snapshot.documents.chunk(slot).map_err(|e| documents_error(root, e))?;
-            let missing = || CollectionError::Corrupt { path: root.clone(), reason: format!("no text for vector {slot}") };
+            let missing =
+                || CollectionError::Corrupt { path: root.clone(), reason: format!("no text for vector {slot}") };
             hits.push(hit(metric.score(distance), chunk.ok_or_else(missing)?));
         }
         Ok(hits)

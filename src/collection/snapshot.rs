@@ -15,9 +15,6 @@ use crate::store::{Storage, publish};
 
 /// The folder of the vector files within the collection.
 pub(super) const FOLDER: &str = "vectors";
-/// A file of the commit that was read can be gone when a writer committed meanwhile; then the
-/// newer commit is opened. More rounds than this are not a race.
-const ROUNDS: usize = 100;
 /// The section of a tombstones file: ascending row numbers, u32.
 const DELETED_ROWS: u32 = 1;
 
@@ -51,13 +48,14 @@ impl Snapshot {
     /// Opens the latest commit; `None` when there is none.
     pub fn latest(storage: &Arc<dyn Storage>) -> Result<Option<Self>> {
         let root = storage.full_path(Path::new(""));
-        let mut round = 0;
+        let mut tried: Option<DocumentDirectory> = None;
         loop {
             let Some(directory) = DocumentDirectory::latest(storage.clone())? else { return Ok(None) };
-            match Self::open(storage, directory, &root) {
-                Err(error) if is_gone(&error) && round < ROUNDS => {
-                    round += 1;
-                    std::thread::sleep(std::time::Duration::from_millis(round as u64));
+            match Self::open(storage, directory.clone(), &root) {
+                // A writer unlinks files only after it published the commit that does without them:
+                // a file that is gone means a newer commit, or, when there is none, damage.
+                Err(error) if is_gone(&error) && !tried.as_ref().is_some_and(|t| t.is_same_commit(&directory)) => {
+                    tried = Some(directory);
                 }
                 opened => return opened,
             }
@@ -150,7 +148,8 @@ pub(super) fn documents_error(root: &Path, error: tantivy::TantivyError) -> Erro
 }
 
 fn is_gone(error: &Error) -> bool {
-    let gone = |e: &StoreError| matches!(e, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let gone =
+        |e: &StoreError| matches!(e, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
     match error {
         Error::Store(e) | Error::Index(IndexError::Store(e)) => gone(e),
         _ => false,

@@ -54,10 +54,12 @@ impl Writer {
             storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
         }
         let lock = WriterLock::acquire(&root.join("LOCK"))?;
+        remove_leftovers(&*storage);
         let directory = DocumentDirectory::live(storage.clone());
         let opened = documents::open_or_create(directory);
         let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
-        let tantivy = index.writer_with_num_threads(1, DOCUMENT_BUFFER).map_err(|e| documents_error(&root, e))?;
+        let tantivy = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
+        let tantivy = tantivy.map_err(|e| documents_error(&root, e))?;
         Ok(Writer {
             storage,
             tantivy: Some(tantivy),
@@ -181,9 +183,13 @@ impl Writer {
         manifest.segments = self.vector_files(segments, rows, &mut manifest)?;
         let payload = serde_json::to_string(&manifest)
             .map_err(|e| CollectionError::Corrupt { path: root.clone(), reason: format!("the manifest: {e}") })?;
-        let mut prepared = self.tantivy()?.prepare_commit().map_err(|e| documents_error(&root, e))?;
-        prepared.set_payload(&payload);
-        prepared.commit().map_err(|e| documents_error(&root, e))?;
+        let tantivy = self.tantivy()?;
+        let committed = documents::guarded(|| {
+            let mut prepared = tantivy.prepare_commit()?;
+            prepared.set_payload(&payload);
+            prepared.commit()
+        });
+        committed.map_err(|e| documents_error(&root, e))?;
         self.by_key.clear();
         self.by_file.clear();
         self.records.clear();
@@ -213,7 +219,11 @@ impl Writer {
             } else {
                 let file = file_name(manifest, "del");
                 write_tombstones(&*self.storage, &file, &deleted[i])?;
-                entries.push(SegmentEntry { tombstones: Some(file), deleted: deleted[i].len(), ..segment.entry.clone() });
+                entries.push(SegmentEntry {
+                    tombstones: Some(file),
+                    deleted: deleted[i].len(),
+                    ..segment.entry.clone()
+                });
             }
         }
         if merged.len() > 0 {
@@ -236,7 +246,8 @@ impl Writer {
     /// Unlinks the vector files that no manifest names. What stays behind costs space only, and is
     /// tried again after the next commit.
     fn unlink_unused(&self, manifest: &Manifest) {
-        let used = |name: &str| manifest.segments.iter().any(|s| s.file == name || s.tombstones.as_deref() == Some(name));
+        let used =
+            |name: &str| manifest.segments.iter().any(|s| s.file == name || s.tombstones.as_deref() == Some(name));
         for (path, _) in self.storage.list(Path::new(snapshot::FOLDER)).unwrap_or_default() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !used(&name) {
@@ -252,6 +263,15 @@ impl Drop for Writer {
         // and every short run would leave one more small segment. They are a matter of seconds.
         if let Some(tantivy) = self.tantivy.take().filter(|_| !self.failed && !self.changed) {
             let _ = tantivy.wait_merging_threads();
+        }
+    }
+}
+
+/// Removes the half-written files of a writer that was killed; they are named like no other file.
+fn remove_leftovers(storage: &dyn Storage) {
+    for (path, _) in storage.list(Path::new(documents_folder())).unwrap_or_default() {
+        if path.extension().is_some_and(|ending| ending == "tmp") {
+            let _ = storage.remove(&path);
         }
     }
 }

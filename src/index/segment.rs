@@ -220,7 +220,8 @@ impl Segment {
         let corrupt = |reason: &str| StoreError::corrupt(path, reason);
         let meta: [u64; META_FIELDS] =
             file.slice(META, META_FIELDS)?.try_into().map_err(|_| corrupt("META is too short"))?;
-        let metric = u32::try_from(meta[0]).ok().and_then(Metric::from_code).ok_or_else(|| corrupt("unknown metric"))?;
+        let metric =
+            u32::try_from(meta[0]).ok().and_then(Metric::from_code).ok_or_else(|| corrupt("unknown metric"))?;
         let [dim, n, m, m0, ef_construction, layer_count] = [1, 2, 3, 4, 5, 6].map(|i| meta[i] as usize);
         if dim == 0 || n > crate::vectors::MAX_ROWS || layer_count > MAX_LAYERS {
             return Err(corrupt("META is out of range"));

@@ -13,7 +13,12 @@ fn tolerance(n: usize, magnitude: f64) -> f64 {
 fn compare(kernels: Kernels, a: &[f32], b: &[f32]) {
     let dot_magnitude = a.iter().zip(b).map(|(x, y)| f64::from(x * y).abs()).sum();
     let dot_error = f64::from(kernels.dot(a, b)) - f64::from(scalar::dot(a, b));
-    assert!(dot_error.abs() <= tolerance(a.len(), dot_magnitude), "{} dot n={} off by {dot_error}", kernels.name(), a.len());
+    assert!(
+        dot_error.abs() <= tolerance(a.len(), dot_magnitude),
+        "{} dot n={} off by {dot_error}",
+        kernels.name(),
+        a.len()
+    );
     let want = f64::from(scalar::l2_squared(a, b));
     let l2_error = f64::from(kernels.l2_squared(a, b)) - want;
     assert!(l2_error.abs() <= 2.0 * tolerance(a.len(), want), "{} l2 n={} off by {l2_error}", kernels.name(), a.len());

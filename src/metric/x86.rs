@@ -37,9 +37,8 @@ macro_rules! kernels {
             while i + 32 <= n {
                 for (lane, $sum) in sums.iter_mut().enumerate() {
                     // SAFETY: i + lane * 8 + 8 <= i + 32 <= n, the length of both rows.
-                    let ($a, $b) = unsafe {
-                        (_mm256_loadu_ps(pa.add(i + lane * 8)), _mm256_loadu_ps(pb.add(i + lane * 8)))
-                    };
+                    let ($a, $b) =
+                        unsafe { (_mm256_loadu_ps(pa.add(i + lane * 8)), _mm256_loadu_ps(pb.add(i + lane * 8))) };
                     *$sum = $step8;
                 }
                 i += 32;
@@ -66,9 +65,8 @@ macro_rules! kernels {
             while i + 64 <= n {
                 for (lane, $sum) in sums.iter_mut().enumerate() {
                     // SAFETY: i + lane * 16 + 16 <= i + 64 <= n, the length of both rows.
-                    let ($a, $b) = unsafe {
-                        (_mm512_loadu_ps(pa.add(i + lane * 16)), _mm512_loadu_ps(pb.add(i + lane * 16)))
-                    };
+                    let ($a, $b) =
+                        unsafe { (_mm512_loadu_ps(pa.add(i + lane * 16)), _mm512_loadu_ps(pb.add(i + lane * 16))) };
                     *$sum = $step16;
                 }
                 i += 64;

@@ -232,7 +232,8 @@ impl Sections {
         let want = len.checked_mul(size_of::<T>());
         let fits = (want == Some(bytes.len())).then(|| bytemuck::try_cast_slice(bytes).ok()).flatten();
         fits.ok_or_else(|| {
-            let reason = format!("section {id} has {} bytes where {len} x {} are expected", bytes.len(), size_of::<T>());
+            let reason =
+                format!("section {id} has {} bytes where {len} x {} are expected", bytes.len(), size_of::<T>());
             StoreError::corrupt(&self.path, reason)
         })
     }
@@ -245,7 +246,10 @@ impl Sections {
         let mut from = HEADER + self.entries.len() * ENTRY;
         for entry in &self.entries {
             if checksum(&self.map[entry.start..entry.end]) != entry.checksum {
-                return Err(StoreError::corrupt(&self.path, format!("the checksum of section {} does not hold", entry.id)));
+                return Err(StoreError::corrupt(
+                    &self.path,
+                    format!("the checksum of section {} does not hold", entry.id),
+                ));
             }
             self.verify_gap(from..entry.start)?;
             from = entry.end;
@@ -255,7 +259,10 @@ impl Sections {
 
     fn verify_gap(&self, gap: std::ops::Range<usize>) -> Result<(), StoreError> {
         if gap.len() >= ALIGNMENT || self.map[gap.clone()].iter().any(|&b| b != 0) {
-            return Err(StoreError::corrupt(&self.path, format!("bytes {}..{} belong to no section", gap.start, gap.end)));
+            return Err(StoreError::corrupt(
+                &self.path,
+                format!("bytes {}..{} belong to no section", gap.start, gap.end),
+            ));
         }
         Ok(())
     }
@@ -288,7 +295,8 @@ mod tests {
 
     fn sample() -> Vec<u8> {
         let mut out = Vec::new();
-        let sections = [Section { id: 1, bytes: &[1; 100] }, Section { id: 2, bytes: &[] }, Section { id: 7, bytes: &[9; 64] }];
+        let sections =
+            [Section { id: 1, bytes: &[1; 100] }, Section { id: 2, bytes: &[] }, Section { id: 7, bytes: &[9; 64] }];
         let len = write(&mut out, Kind::Segment, &sections).unwrap();
         assert_eq!(len, out.len() as u64);
         out
@@ -302,11 +310,20 @@ mod tests {
     #[test]
     fn the_byte_tables_are_the_constants() {
         let constants = [
-            ("MAGIC", MAGIC), ("FORMAT", FORMAT), ("KIND", KIND), ("FILE_LENGTH", FILE_LENGTH),
-            ("SECTION_COUNT", SECTION_COUNT), ("RESERVED", RESERVED), ("TABLE_CHECKSUM", TABLE_CHECKSUM),
-            ("RESERVED_2", RESERVED_2), ("HEADER_CHECKSUM", HEADER_CHECKSUM), ("SECTION_ID", SECTION_ID),
-            ("SECTION_RESERVED", SECTION_RESERVED), ("SECTION_OFFSET", SECTION_OFFSET),
-            ("SECTION_LENGTH", SECTION_LENGTH), ("SECTION_CHECKSUM", SECTION_CHECKSUM),
+            ("MAGIC", MAGIC),
+            ("FORMAT", FORMAT),
+            ("KIND", KIND),
+            ("FILE_LENGTH", FILE_LENGTH),
+            ("SECTION_COUNT", SECTION_COUNT),
+            ("RESERVED", RESERVED),
+            ("TABLE_CHECKSUM", TABLE_CHECKSUM),
+            ("RESERVED_2", RESERVED_2),
+            ("HEADER_CHECKSUM", HEADER_CHECKSUM),
+            ("SECTION_ID", SECTION_ID),
+            ("SECTION_RESERVED", SECTION_RESERVED),
+            ("SECTION_OFFSET", SECTION_OFFSET),
+            ("SECTION_LENGTH", SECTION_LENGTH),
+            ("SECTION_CHECKSUM", SECTION_CHECKSUM),
         ];
         let rows: Vec<(usize, usize, &str)> = include_str!("file.rs")
             .lines()

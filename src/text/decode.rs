@@ -20,7 +20,9 @@ pub(super) fn decode(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
     if let Some((encoding, mark)) = Encoding::for_bom(&bytes) {
         if encoding == UTF_8 {
             let text = String::from_utf8(bytes[mark..].to_vec());
-            return text.map(|text| Decoded { text, skipped: mark as u64 }).map_err(|_| binary("a UTF-8 mark, but not UTF-8"));
+            return text
+                .map(|text| Decoded { text, skipped: mark as u64 })
+                .map_err(|_| binary("a UTF-8 mark, but not UTF-8"));
         }
         return legacy(encoding, &bytes[mark..]);
     }

@@ -9,12 +9,48 @@ use html5gum::{DefaultEmitter, Span, State, Token, Tokenizer};
 use super::{Heading, SourceMap, newlines};
 
 /// Elements whose text is not the page's.
-const DROPPED: &[&str] = &["script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "button", "head"];
+const DROPPED: &[&str] =
+    &["script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "button", "head"];
 /// Elements that stand on lines of their own.
 const BLOCKS: &[&str] = &[
-    "address", "article", "aside", "blockquote", "body", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure",
-    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "ol", "p", "pre", "section",
-    "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul",
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "html",
+    "li",
+    "main",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "summary",
+    "table",
+    "tbody",
+    "tfoot",
+    "thead",
+    "title",
+    "tr",
+    "ul",
 ];
 
 /// A page's text.
@@ -206,7 +242,11 @@ impl Writer {
         self.text.truncate(kept);
         let mut lines = newlines(source.as_bytes());
         lines.iter_mut().for_each(|n| *n += shift);
-        Page { text: self.text, headings: self.headings, map: SourceMap::Pieces { pieces: self.pieces, newlines: lines } }
+        Page {
+            text: self.text,
+            headings: self.headings,
+            map: SourceMap::Pieces { pieces: self.pieces, newlines: lines },
+        }
     }
 }
 

@@ -97,7 +97,10 @@ fn rows_are_documents() {
     let source = "key,text,note\r\nk1,\"two\nlines, quoted\",n1\r\nk2,plain,n2\r\n";
     let file = read_file("rows.csv", source.as_bytes()).unwrap();
     assert_eq!(file.documents.len(), 2);
-    assert_eq!((file.documents[0].text.as_str(), &file.documents[0].payload["note"]), ("two\nlines, quoted", &"n1".into()));
+    assert_eq!(
+        (file.documents[0].text.as_str(), &file.documents[0].payload["note"]),
+        ("two\nlines, quoted", &"n1".into())
+    );
     let spans: Vec<Span> = file.documents.iter().map(|d| d.map.span(&(0..1))).collect();
     let at = |s: &Span| &source[s.bytes.start as usize..s.bytes.end as usize];
     assert_eq!((at(&spans[0]), spans[0].lines), ("k1,\"two\nlines, quoted\",n1", (2, 3)));
@@ -168,7 +171,12 @@ fn a_walk_opens_only_regular_files_inside() {
 #[test]
 fn long_texts_are_cut_into_blocks_without_loss() {
     let line = "가나다 라마바 abc def 0123456789.\n";
-    let texts = [line.repeat(20_000), "x".repeat(700_000), "단어 ".repeat(200_000), format!("{}\n\n", line.repeat(7)).repeat(2_000)];
+    let texts = [
+        line.repeat(20_000),
+        "x".repeat(700_000),
+        "단어 ".repeat(200_000),
+        format!("{}\n\n", line.repeat(7)).repeat(2_000),
+    ];
     for text in &texts {
         for format in [Format::Plain, Format::Markdown, Format::Code] {
             let parts = blocks::blocks(text, format);

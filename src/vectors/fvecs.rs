@@ -53,7 +53,10 @@ fn rows(path: &Path) -> Result<(Vec<[u8; 4]>, usize), VectorsError> {
     for (row, values) in words.chunks(dim + 1).enumerate() {
         let found = i32::from_le_bytes(values[0]);
         if found as usize != dim || values.len() != dim + 1 {
-            return Err(bad(format!("row {row} states {found} values and holds {}; the first row has {dim}", values.len() - 1)));
+            return Err(bad(format!(
+                "row {row} states {found} values and holds {}; the first row has {dim}",
+                values.len() - 1
+            )));
         }
         out.extend_from_slice(&values[1..]);
     }

@@ -188,10 +188,10 @@ impl LayerBuilder<'_> {
     fn link_back(&self, view: LayerView<'_>, group: &[(u32, Candidate)]) -> Vec<Candidate> {
         let position = group[0].0;
         let query = self.space.rows.row(self.nodes[position as usize] as usize);
-        let present = view.neighbors(position).iter().map(|&id| Candidate {
-            rank: self.space.rank(query, self.nodes[id as usize]),
-            id,
-        });
+        let present = view
+            .neighbors(position)
+            .iter()
+            .map(|&id| Candidate { rank: self.space.rank(query, self.nodes[id as usize]), id });
         let mut all: Vec<Candidate> = present.chain(group.iter().map(|g| g.1)).collect();
         if all.len() <= self.width {
             return all;
