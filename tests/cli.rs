@@ -1,0 +1,348 @@
+//! The binary as its users meet it: output, JSON shapes, exit codes, pipes and signals.
+
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Home(tempfile::tempdir().unwrap());
+        home.write("cats.md", "# Cats\n\nA cat sleeps most of the day.\n");
+        home.write("trade/ships.txt", "A ship crosses the sea with cargo.\n");
+        home.write(
+            "rows.jsonl",
+            "{\"key\":\"k1\",\"text\":\"배추를 소금에 절인다.\",\"lang\":\"ko\"}\n{\"key\":\"k2\"}\n",
+        );
+        home.write("photo.png", "not read");
+        home
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn at(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gyeol"));
+        command.current_dir(self.at()).args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.ends_with('\n') && text.lines().count() == 1, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn indexed() -> Self {
+        let home = Home::new();
+        home.json(&["index", "--json"]);
+        home
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn index_reports_in_json() {
+    let home = Home::new();
+    let report = home.json(&["index", ".", "--json"]);
+    assert_eq!(report["schema"], 1);
+    let files = &report["files"];
+    let counts =
+        |r: &Value| ["added", "updated", "unchanged", "removed"].map(|name| r["files"][name].as_u64().unwrap());
+    assert_eq!(counts(&report), [3, 0, 0, 0]);
+    assert_eq!(files["skipped"][0], serde_json::json!({"path": "photo.png", "reason": ".png files are not read"}));
+    assert_eq!(files["skipped"][1]["path"], "rows.jsonl:2");
+    assert_eq!(
+        (&report["chunks"]["added"], &report["chunks"]["removed"], &report["embedded"]),
+        (&3.into(), &0.into(), &3.into())
+    );
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+
+    let again = home.json(&["index", ".", "--json"]);
+    assert_eq!(counts(&again), [0, 0, 4, 0], "the picture is as it was, too");
+    assert_eq!(again["embedded"], 0);
+    assert_eq!(again["files"]["skipped"], files["skipped"]);
+}
+
+#[test]
+fn search_answers_in_json_and_in_words() {
+    let home = Home::indexed();
+    let found = home.json(&["search", "한국의", "절임", "채소", "-k", "1", "--json"]);
+    assert_eq!(
+        (&found["schema"], &found["query"], &found["mode"]),
+        (&1.into(), &"한국의 절임 채소".into(), &"dense".into())
+    );
+    let hit = &found["hits"][0];
+    assert!(hit["score"].as_f64().unwrap() > 0.1);
+    let want = serde_json::json!({
+        "key": "k1", "score": hit["score"], "path": "rows.jsonl", "lines": [1, 1], "bytes": hit["bytes"],
+        "text": "배추를 소금에 절인다.", "payload": {"lang": "ko"}
+    });
+    assert_eq!(hit, &want);
+    let output = home.run(&["search", "vessel", "-k", "1"]);
+    let text = stdout(&output);
+    assert!(text.contains("trade/ships.txt:1-1") && text.contains("A ship crosses the sea"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+
+    let lexical = home.json(&["search", "--lexical", "ships", "--json"]);
+    assert_eq!((&lexical["mode"], &lexical["hits"][0]["path"]), (&"lexical".into(), &"trade/ships.txt".into()));
+    for how in [&["--exact"][..], &["--ef", "200"], &["--dense"]] {
+        let found = home.json(&[&["search", "vessel", "--json"], how].concat());
+        assert_eq!(found["hits"].as_array().unwrap().len(), 3);
+        assert_eq!(found["hits"][0]["path"], "trade/ships.txt");
+    }
+}
+
+#[test]
+fn a_collection_is_found_upward_and_by_name() {
+    let home = Home::indexed();
+    let here = home.at().to_str().unwrap();
+    let dot = home.at().join(".gyeol");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let ask = |folder: &Path, args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_gyeol")).current_dir(folder).args(args).output().unwrap()
+    };
+    for args in [vec!["status", "--json", "--in", here], vec!["status", "--json", "--in", dot.to_str().unwrap()]] {
+        let output = ask(elsewhere.path(), &args);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(status["documents"], 3);
+    }
+    let output = ask(&home.at().join("trade"), &["search", "kitten", "-k", "1", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["hits"][0]["path"], "cats.md");
+    let output = ask(&home.at().join("trade"), &["index", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["files"]["unchanged"], 4, "the whole folder of the collection above is meant");
+}
+
+#[test]
+fn status_has_the_promised_fields() {
+    let home = Home::indexed();
+    let status = home.json(&["status", "--json"]);
+    let bytes = status["bytes"].clone();
+    assert!(bytes.as_u64().unwrap() > 1000);
+    let want = serde_json::json!({
+        "schema": 1, "documents": 3, "chunks": 3, "without_vector": 0, "dim": 256, "model": "builtin::static-koen",
+        "metric": "cosine", "bytes": bytes, "segments": 1, "format": 1
+    });
+    assert_eq!(status, want);
+    assert!(stdout(&home.run(&["status"])).contains("builtin::static-koen"));
+}
+
+fn embed(home: &Home, args: &[&str], input: &[u8]) -> Output {
+    let mut child =
+        home.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn embed_writes_lines_and_npy() {
+    let home = Home::new();
+    let input = "고양이가 잔다\r\n\nThe cat sleeps\n주식 시장이 열렸다".as_bytes();
+    let output = embed(&home, &["embed", "--json"], input);
+    let lines: Vec<Value> = stdout(&output).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.iter().map(|l| l["index"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert!(lines[1]["vector"].is_null() && stderr(&output).contains("1 of 4 lines have no vector"));
+    let vector =
+        |i: usize| -> Vec<f64> { lines[i]["vector"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect() };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    assert!((dot(&vector(0), &vector(0)) - 1.0).abs() < 1e-5);
+    assert!(dot(&vector(0), &vector(2)) > dot(&vector(2), &vector(3)) + 0.1);
+
+    let output = embed(&home, &["embed", "--out", "v.npy"], input);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
+    let matrix = gyeol::vectors::npy::read(home.at().join("v.npy")).unwrap();
+    assert_eq!((matrix.len(), matrix.dim()), (4, 256));
+    assert!(matrix.row(1).iter().all(|&x| x == 0.0));
+    assert!(matrix.row(2).iter().zip(vector(2)).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6));
+
+    assert_eq!(stdout(&embed(&home, &["embed"], b"")), "", "no line is no work");
+    let refused = embed(&home, &["embed"], b"fine\n\xFF\xFE\n");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("line 2 is not UTF-8"));
+}
+
+#[test]
+fn exit_codes_say_what_went_wrong() {
+    let home = Home::new();
+    let code = |args: &[&str]| home.run(args).status.code();
+    let fails = |args: &[&str], want: i32, words: &str| {
+        let output = home.run(args);
+        assert_eq!(output.status.code(), Some(want), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{args:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    };
+    fails(&["search", "x"], 3, "gyeol index DIR");
+    fails(&["status", "--in", "absent"], 3, "no collection");
+    fails(&["index", "absent"], 7, "absent");
+    assert!(!home.at().join("absent").exists(), "a mistyped folder is not made");
+    assert_eq!(code(&["index", "-q"]), Some(0));
+    fails(&["search"], 2, "QUERY");
+    fails(&["search", "x", "-k", "0"], 2, "k is 0");
+    fails(&["search", "x", "--ef", "0"], 2, "ef_search");
+    fails(&["search", "x", "--dense", "--lexical"], 2, "cannot be used with");
+    fails(&["search", " "], 2, "blank");
+    fails(&["index", "--chunk-tokens", "0"], 2, "tokens");
+    fails(&["index", "--chunk-tokens", "17"], 2, "--rebuild");
+    fails(&["search", "--lexical", "zzzunheard"], 1, "nothing found");
+    assert_eq!(code(&["index", "-q", "--rebuild", "--chunk-tokens", "17"]), Some(0));
+    assert_eq!(code(&["--version"]), Some(0));
+    assert_eq!(code(&["help", "search"]), Some(0));
+
+    let segment = fs::read_dir(home.at().join(".gyeol/vectors")).unwrap().next().unwrap().unwrap().path();
+    fs::write(segment, "damaged").unwrap();
+    fails(&["search", "x"], 4, "not a gyeol file");
+    assert_eq!(code(&["index", "-q", "--rebuild"]), Some(0));
+    assert_eq!(code(&["search", "cat"]), Some(0));
+}
+
+#[test]
+fn a_second_writer_is_told_who_writes() {
+    let home = Home::indexed();
+    let lock = fs::File::options().read(true).write(true).open(home.at().join(".gyeol/LOCK")).unwrap();
+    lock.lock().unwrap();
+    let output = home.run(&["index"]);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("locked by"), "{}", stderr(&output));
+    assert_eq!(home.run(&["search", "cat"]).status.code(), Some(0), "readers do not wait");
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let home = Home::new();
+    home.write("cats.md", "A cat \u{1b}[31msleeps\u{1b}[0m all day.\n");
+    home.write("bell.png\u{7}", "x");
+    let index = home.run(&["index"]);
+    let search = home.run(&["search", "kitten", "-k", "1"]);
+    for text in [stdout(&index), stderr(&index), stdout(&search)] {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
+    }
+    assert!(stdout(&search).contains("\\u{1b}[31msleeps"));
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+
+    /// Many small files, enough for several groups of them.
+    fn many(home: &Home, files: usize) {
+        for i in 0..files {
+            let text = format!("Note {i}: the harvest of the year {} was good. ", 1000 + i).repeat(40);
+            home.write(&format!("notes/{i:05}.txt"), &text);
+        }
+    }
+
+    fn piped(home: &Home, args: &[&str]) -> Child {
+        home.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_broken_pipe_is_quiet() {
+        let home = Home::new();
+        let mut child = piped(&home, &["embed"]);
+        let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        // Writing ends with an error when the child does.
+        let writer = std::thread::spawn(move || {
+            let lines = "a cat sleeps\n".repeat(10_000);
+            while input.write_all(lines.as_bytes()).is_ok() {}
+        });
+        let mut first = String::new();
+        BufReader::new(output).read_line(&mut first).unwrap();
+        assert!(first.starts_with("{\"index\":0,"));
+        let status = child.wait().unwrap();
+        writer.join().unwrap();
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+    }
+
+    #[test]
+    fn ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on() {
+        let home = Home::new();
+        many(&home, 6_000);
+        let mut child = piped(&home, &["index", "--json"]);
+        // The lock's file names its holder once the run is under way.
+        let lock = home.at().join(".gyeol/LOCK");
+        while fs::read_to_string(&lock).unwrap_or_default().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            assert!(child.try_wait().unwrap().is_none());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        let first: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let done = first["files"]["added"].as_u64().unwrap();
+        assert!(done < 6_003, "interrupted before the end");
+        let rest = home.json(&["index", "--json"]);
+        assert_eq!(rest["files"]["added"].as_u64().unwrap(), 6_003 - done);
+        assert_eq!(home.json(&["status", "--json"])["documents"], 6_003);
+    }
+
+    #[test]
+    fn a_full_stdout_is_an_error() {
+        if !Path::new("/dev/full").exists() {
+            eprintln!("SKIPPED: no /dev/full");
+            return;
+        }
+        let home = Home::indexed();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = home.command(&["search", "cat"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(7));
+        assert!(stderr(&output).contains("stdout"), "{}", stderr(&output));
+    }
+
+    #[test]
+    fn a_read_only_collection_can_be_searched_and_says_why_it_cannot_be_written() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = Home::indexed();
+        let folder: PathBuf = home.at().join(".gyeol");
+        let modes = |mode: u32, file: u32| {
+            for path in [folder.clone(), folder.join("documents"), folder.join("vectors")] {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            fs::set_permissions(folder.join("LOCK"), fs::Permissions::from_mode(file)).unwrap();
+        };
+        modes(0o555, 0o444);
+        // The superuser writes anywhere.
+        let writable = fs::File::options().write(true).open(folder.join("LOCK")).is_ok();
+        let index = home.run(&["index"]);
+        let search = home.run(&["search", "cat"]);
+        modes(0o755, 0o644);
+        assert_eq!(search.status.code(), Some(0));
+        if writable {
+            eprintln!("SKIPPED: this user may write to read-only files");
+            return;
+        }
+        assert_eq!(index.status.code(), Some(7));
+        assert!(stderr(&index).contains("LOCK"), "{}", stderr(&index));
+    }
+}

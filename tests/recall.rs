@@ -1,0 +1,72 @@
+//! Recall of the graph against brute force, on real vectors.
+
+use std::path::Path;
+
+use gyeol::vectors::npy;
+use gyeol::{Flat, Hnsw, HnswParams, Index, Metric, Vectors};
+
+/// The part of the true `k` nearest that default parameters find.
+fn recall(index: &Hnsw, queries: &Vectors, truth: impl Fn(usize) -> Vec<u32>, k: usize) -> f64 {
+    let found = index.search_many(queries.view(), k).unwrap();
+    let hits: usize = found
+        .iter()
+        .enumerate()
+        .map(|(i, found)| {
+            let truth = truth(i);
+            found.iter().filter(|n| truth.contains(&n.id)).count()
+        })
+        .sum();
+    hits as f64 / (queries.len() * k) as f64
+}
+
+/// Every line of the articles in `data/library`, embedded by the built-in model.
+#[cfg(feature = "cli")]
+#[test]
+fn lines_of_the_library() {
+    use gyeol::embed::{Role, builtin, embed_many};
+
+    let walk = gyeol::text::walk(Path::new("data/library"), None).unwrap();
+    let texts: Vec<String> = walk.entries.iter().map(|e| std::fs::read_to_string(&e.path).unwrap()).collect();
+    let mut lines: Vec<&str> = texts.iter().flat_map(|t| t.lines()).filter(|l| l.len() > 30).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let rows = embed_many(&builtin(), &lines, Role::Document).unwrap().vectors;
+    assert!(rows.len() > 500, "{} lines", rows.len());
+    let params = HnswParams::default();
+    println!("{} lines, seed {}", rows.len(), params.seed);
+    let index = Hnsw::build(&rows, Metric::Cosine, &params).unwrap();
+    let exact = Flat::new(&rows, Metric::Cosine).unwrap();
+    let truth = |i: usize| exact.search(rows.row(i), 10).unwrap().iter().map(|n| n.id).collect();
+    let recall = recall(&index, &rows, truth, 10);
+    println!("recall@10 {recall:.4}");
+    assert!(recall >= 0.99);
+}
+
+/// MiniLM embeddings of 40,000 glosses, with the neighbours that NumPy found.
+#[test]
+fn sentence_embeddings() {
+    let folder = std::env::var("GYEOL_VECTORS").unwrap_or_else(|_| "../shared/vectors".to_owned());
+    let folder = Path::new(&folder).join("text-384");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no vectors at {} (set GYEOL_VECTORS)", folder.display());
+        return;
+    }
+    let rows = npy::read(folder.join("base.f16.npy")).unwrap();
+    let queries = npy::read(folder.join("query.npy")).unwrap();
+    let (truth, columns) = npy::read_ids(folder.join("gt100.npy")).unwrap();
+    let nearest =
+        |i: usize, k: usize| truth[i * columns..i * columns + k].iter().map(|&id| id as u32).collect::<Vec<_>>();
+
+    let exact = Flat::new(&rows, Metric::Cosine).unwrap();
+    for i in (0..queries.len()).step_by(50) {
+        let found: Vec<u32> = exact.search(queries.row(i), 10).unwrap().iter().map(|n| n.id).collect();
+        let same = found.iter().filter(|id| nearest(i, 10).contains(id)).count();
+        assert!(same >= 9, "query {i}: {found:?}; rounding may swap the tenth, and no more");
+    }
+    let params = HnswParams::default();
+    println!("seed {}", params.seed);
+    let index = Hnsw::build(&rows, Metric::Cosine, &params).unwrap();
+    let recall = recall(&index, &queries, |i| nearest(i, 10), 10);
+    println!("recall@10 {recall:.4} over {} rows", rows.len());
+    assert!(recall >= 0.98);
+}
