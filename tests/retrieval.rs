@@ -18,7 +18,7 @@ fn ndcg_counts_a_document_at_its_best_chunk() {
 }
 
 /// Whole documents, so that the figures are those of the model and of nothing else: 29.94 and 69.85
-/// are what Python's model2vec 0.8 reaches with the same files and an exact scan.
+/// are what Python's model2vec 0.10 reaches with the same files and an exact scan.
 #[test]
 fn whole_documents_are_ranked_as_the_model_ranks_them() {
     let dir = tempfile::tempdir().unwrap();
