@@ -3,6 +3,8 @@
 //!
 //!     cargo bench --bench retrieval
 
+#[path = "../tests/corpora/mod.rs"]
+mod corpora;
 #[path = "../tests/judged/mod.rs"]
 mod judged;
 
@@ -16,14 +18,14 @@ use serde_json::Value;
 
 fn main() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    if !judged::converted(dir.path()) {
+    if !corpora::converted(dir.path()) {
         return;
     }
     println!("| collection | documents are | chunks | nDCG@10 dense | nDCG@10 lexical | index s |");
     println!("|---|---|---|---|---|---|");
     for name in ["cranfield", "korquad"] {
         let set = Judged::load(&dir.path().join(name));
-        for size in ["whole", "64", "128", "192", "256", "384", "512"] {
+        for size in ["whole", "32", "64", "96", "128", "192", "256", "512"] {
             measure(name, &set, size);
         }
     }

@@ -1,4 +1,20 @@
-//! gyeol (결, the grain of a thing): an embedded vector search and clustering engine.
+//! gyeol (결, the grain of a thing): an embedded vector search engine for texts and vectors.
+//!
+//! - A [`Collection`] holds texts: a folder's files or your own, by key. It cuts, embeds, stores and
+//!   finds them.
+//! - [`Hnsw`] and [`Flat`] hold vectors only: build, save, map, search.
+//! - [`embed`] turns texts into vectors, with a model that is compiled in.
+//!
+//! | feature | gives |
+//! |---|---|
+//! | (none) | [`Vectors`], [`Metric`], [`Flat`], [`Hnsw`], npy and fvecs files |
+//! | `collection` | folders, chunks, keys, payloads, commits, search by words |
+//! | `builtin` | the built-in English + Korean model |
+//! | `cli` (default) | both, and the `gyeol` binary |
+//!
+//! Functions that can fail answer with [`Error`] or the narrower enum of their module; no call
+//! panics, prints or exits because of data from outside. Work on many rows or texts runs on rayon's
+//! global pool: install your own around a call to bound its threads.
 
 #[cfg(feature = "collection")]
 pub mod collection;
@@ -18,3 +34,8 @@ pub use error::{Error, Result};
 pub use index::{Flat, Hnsw, HnswParams, Index, Neighbor};
 pub use metric::Metric;
 pub use vectors::{Vectors, VectorsView};
+
+/// The README's program is tested here.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -86,10 +86,10 @@ impl Metric {
     /// [`VectorsError::NotFinite`] or [`VectorsError::ZeroNorm`] naming the first such row.
     pub fn check(self, rows: VectorsView<'_>) -> Result<(), VectorsError> {
         rows.check_finite()?;
-        if self == Metric::Cosine {
-            if let Some(row) = rows.rows().position(|r| norm(r) == 0.0) {
-                return Err(VectorsError::ZeroNorm { row });
-            }
+        if self == Metric::Cosine
+            && let Some(row) = rows.rows().position(|r| norm(r) == 0.0)
+        {
+            return Err(VectorsError::ZeroNorm { row });
         }
         Ok(())
     }

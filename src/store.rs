@@ -1,5 +1,5 @@
 //! Files: where they live ([`Storage`]), how they are mapped ([`Mapped`]), what they look like
-//! ([`file`]), and who may write ([`lock`]).
+//! ([`mod@file`]), and who may write ([`lock`]).
 //!
 //! Everything that gyeol writes goes through one [`Storage`], so that a test can put a disk in its
 //! place that drops, tears or refuses writes. Files are created once, never changed, and removed

@@ -1,7 +1,5 @@
 //! The binary as its users meet it: output, JSON shapes, exit codes, pipes and signals.
 
-#![cfg(feature = "cli")]
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! Files that are large in one way or another. Two minutes in a release build, so they run on
 //! request: `GYEOL_LARGE_FILES=1 cargo test --release --test large_files`.
 
-#![cfg(feature = "cli")]
-
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The built-in model finds on judged collections what it is known to find.
 
+mod corpora;
 mod judged;
 
 use gyeol::Collection;
@@ -22,7 +23,7 @@ fn ndcg_counts_a_document_at_its_best_chunk() {
 #[test]
 fn whole_documents_are_ranked_as_the_model_ranks_them() {
     let dir = tempfile::tempdir().unwrap();
-    if !judged::converted(dir.path()) {
+    if !corpora::converted(dir.path()) {
         return;
     }
     for (name, want) in [("cranfield", 29.94), ("korquad", 69.85)] {

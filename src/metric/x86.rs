@@ -36,9 +36,9 @@ macro_rules! kernels {
             let mut i = 0;
             while i + 32 <= n {
                 for (lane, $sum) in sums.iter_mut().enumerate() {
-                    // SAFETY: i + lane * 8 + 8 <= i + 32 <= n, the length of both rows.
-                    let ($a, $b) =
-                        unsafe { (_mm256_loadu_ps(pa.add(i + lane * 8)), _mm256_loadu_ps(pb.add(i + lane * 8))) };
+                    let at = i + lane * 8;
+                    // SAFETY: at + 8 <= i + 32 <= n, the length of both rows.
+                    let ($a, $b) = unsafe { (_mm256_loadu_ps(pa.add(at)), _mm256_loadu_ps(pb.add(at))) };
                     *$sum = $step8;
                 }
                 i += 32;
@@ -64,9 +64,9 @@ macro_rules! kernels {
             let mut i = 0;
             while i + 64 <= n {
                 for (lane, $sum) in sums.iter_mut().enumerate() {
-                    // SAFETY: i + lane * 16 + 16 <= i + 64 <= n, the length of both rows.
-                    let ($a, $b) =
-                        unsafe { (_mm512_loadu_ps(pa.add(i + lane * 16)), _mm512_loadu_ps(pb.add(i + lane * 16))) };
+                    let at = i + lane * 16;
+                    // SAFETY: at + 16 <= i + 64 <= n, the length of both rows.
+                    let ($a, $b) = unsafe { (_mm512_loadu_ps(pa.add(at)), _mm512_loadu_ps(pb.add(at))) };
                     *$sum = $step16;
                 }
                 i += 64;
@@ -74,8 +74,9 @@ macro_rules! kernels {
             while i < n {
                 let mask = if n - i >= 16 { u16::MAX } else { (1u16 << (n - i)) - 1 };
                 // SAFETY: masked lanes are not read, and i + (lanes of the mask) <= n.
-                let ($a, $b) =
-                    unsafe { (_mm512_maskz_loadu_ps(mask, pa.add(i)), _mm512_maskz_loadu_ps(mask, pb.add(i))) };
+                let $a = unsafe { _mm512_maskz_loadu_ps(mask, pa.add(i)) };
+                // SAFETY: as above.
+                let $b = unsafe { _mm512_maskz_loadu_ps(mask, pb.add(i)) };
                 let $sum = &mut sums[(i / 16) % 4];
                 *$sum = $step16;
                 i += 16;

@@ -70,10 +70,10 @@ impl<'a> Chunker<'a> {
     /// # Errors
     /// [`TextError::Parameter`] when the number of tokens is out of its range.
     pub fn new(size: ChunkSize, count: &'a (dyn Fn(&str) -> usize + Sync)) -> Result<Self, TextError> {
-        if let ChunkSize::Tokens(value) = size {
-            if !(1..=1_000_000).contains(&value) {
-                return Err(TextError::Parameter { name: "tokens in a chunk", value, allowed: "from 1 to 1000000" });
-            }
+        if let ChunkSize::Tokens(value) = size
+            && !(1..=1_000_000).contains(&value)
+        {
+            return Err(TextError::Parameter { name: "tokens in a chunk", value, allowed: "from 1 to 1000000" });
         }
         Ok(Chunker { size, count })
     }
@@ -82,7 +82,7 @@ impl<'a> Chunker<'a> {
     pub fn chunks(&self, document: &Document) -> Vec<Chunk> {
         let text = document.text.as_str();
         let ranges: Vec<Range<usize>> = match self.size {
-            ChunkSize::Whole => vec![0..text.len()],
+            ChunkSize::Whole => std::iter::once(0..text.len()).collect(),
             ChunkSize::Tokens(limit) => {
                 let parts = blocks(text, document.format);
                 parts.into_par_iter().flat_map_iter(|block| self.split(text, block, document.format, limit)).collect()

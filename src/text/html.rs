@@ -150,14 +150,14 @@ impl Writer {
             "pre" => self.pre = self.pre.saturating_sub(1),
             _ => {}
         }
-        if heading_level(name).is_some() {
-            if let Some((at, level)) = self.open_heading.take() {
-                // The heading's text begins after the break that its tag asked for.
-                let from = at + (self.text[at..].len() - self.text[at..].trim_start().len());
-                let words = self.text[from..].split_whitespace().collect::<Vec<_>>().join(" ");
-                if !words.is_empty() {
-                    self.headings.push(Heading { at: from, level, text: words });
-                }
+        if heading_level(name).is_some()
+            && let Some((at, level)) = self.open_heading.take()
+        {
+            // The heading's text begins after the break that its tag asked for.
+            let from = at + (self.text[at..].len() - self.text[at..].trim_start().len());
+            let words = self.text[from..].split_whitespace().collect::<Vec<_>>().join(" ");
+            if !words.is_empty() {
+                self.headings.push(Heading { at: from, level, text: words });
             }
         }
         if BLOCKS.contains(&name) {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Three files of a folder: `docs.jsonl` (`key`, `text`), `queries.jsonl` (`id`, `text`) and
 /// `qrels.tsv` (query id, key of a document that answers it).
@@ -16,22 +15,6 @@ pub struct Judged {
 pub struct Query {
     pub text: String,
     pub relevant: HashSet<String>,
-}
-
-/// Converts the judged corpora beside the project into `out`; says so visibly when they are not there.
-pub fn converted(out: &Path) -> bool {
-    let corpora = std::env::var("GYEOL_CORPORA").unwrap_or_else(|_| "../shared/corpora".to_owned());
-    let script = Path::new(&corpora).join("convert.py");
-    if !script.is_file() {
-        eprintln!("SKIPPED: no judged corpora at {corpora} (set GYEOL_CORPORA)");
-        return false;
-    }
-    let run = Command::new("python3").arg(&script).arg(out).output();
-    let done = run.as_ref().is_ok_and(|r| r.status.success());
-    if !done {
-        eprintln!("SKIPPED: python3 {} failed: {run:?}", script.display());
-    }
-    done
 }
 
 impl Judged {
