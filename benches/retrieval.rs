@@ -49,7 +49,7 @@ fn measure(name: &str, set: &Judged, size: &str) {
         100.0 * set.queries.par_iter().map(ndcg).sum::<f64>() / set.queries.len() as f64
     };
     let cut = if size == "whole" { "whole".to_owned() } else { format!("{size} tokens") };
-    let lexical = if matches!(size, "whole" | "256") { format!("{:.1}", mean("--lexical")) } else { "-".to_owned() };
+    let lexical = if matches!(size, "whole" | "64") { format!("{:.1}", mean("--lexical")) } else { "-".to_owned() };
     let dense = mean("--dense");
     println!("| {name} | {cut} | {} | {dense:.1} | {lexical} | {seconds:.1} |", report["chunks"]["added"]);
 }

@@ -43,7 +43,7 @@ pub struct IndexArgs {
     /// Remove the collection and make it anew, also what programs added to it
     #[arg(long)]
     pub rebuild: bool,
-    /// Tokens in a chunk, at most [default: what the collection has, else 256]
+    /// Tokens in a chunk, at most [default: what the collection has, else 64]
     #[arg(long, value_name = "N", conflicts_with = "whole")]
     pub chunk_tokens: Option<usize>,
     /// Keep each document in one chunk

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use gyeol::embed::{Embedder, Embeddings, Role, builtin, embed_many};
 use gyeol::vectors::npy::NpyWriter;
+use serde::Serialize;
 
 use super::args::EmbedArgs;
 use super::failure::{Failure, IO, USAGE};
@@ -13,6 +14,13 @@ use super::{Outcome, print};
 
 /// Lines embedded at once.
 const BATCH: usize = 8192;
+
+/// A line of the answer.
+#[derive(Serialize)]
+struct Line<'a> {
+    index: usize,
+    vector: Option<&'a [f32]>,
+}
 
 /// Where vectors go.
 enum Out<'a> {
@@ -56,8 +64,8 @@ impl Out<'_> {
         match self {
             Out::Lines(out) => {
                 let mut lines = (0..answer.answers.len()).map(|i| {
-                    let line = serde_json::json!({"index": first + i, "vector": answer.get(i)});
-                    writeln!(out, "{line}")
+                    serde_json::to_writer(&mut *out, &Line { index: first + i, vector: answer.get(i) })?;
+                    writeln!(out)
                 });
                 lines.try_for_each(|line| line).map_err(|e| Failure::stream("stdout", &e))
             }

@@ -100,7 +100,12 @@ fn progress_bar(quiet: bool) -> ProgressBar {
     let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(0), target);
     let template = "{bar:30} {bytes}/{total_bytes} {msg} {elapsed}";
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let bar = bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    if !bar.is_hidden() {
+        // Building the graph at the end takes its time too: the clock shows that it goes on.
+        bar.enable_steady_tick(Duration::from_millis(250));
+    }
+    bar
 }
 
 fn as_json(report: &Report) -> Value {

@@ -18,8 +18,11 @@ pub fn out(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<
 }
 
 /// One JSON value and a line end.
-pub fn json(value: &serde_json::Value) -> Result<(), Failure> {
-    out(|out| writeln!(out, "{value}"))
+pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    out(|mut out| {
+        serde_json::to_writer(&mut out, value)?;
+        writeln!(out)
+    })
 }
 
 /// A line on stderr; what cannot be written there is lost.

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use gyeol::collection::{Found, Mode};
 use gyeol::{Collection, Hit};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::args::SearchArgs;
 use super::failure::Failure;
@@ -28,7 +29,7 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
         print::note("the model knows no word of the query, so it was searched by words");
     }
     if args.json {
-        print::json(&as_json(&query, &found))?;
+        print::json(&Answer::new(&query, &found))?;
     } else {
         print::out(|out| found.hits.iter().enumerate().try_for_each(|(i, hit)| show(out, i, hit, args.full)))?;
     }
@@ -39,20 +40,39 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn as_json(query: &str, found: &Found) -> Value {
-    let hit = |hit: &Hit| {
-        json!({
-            "key": hit.key,
-            "score": hit.score,
-            "path": hit.source.path,
-            "lines": [hit.source.lines.0, hit.source.lines.1],
-            "bytes": [hit.source.bytes.0, hit.source.bytes.1],
-            "text": hit.text,
-            "payload": hit.payload,
-        })
-    };
-    let hits: Vec<Value> = found.hits.iter().map(hit).collect();
-    json!({"schema": 1, "query": query, "mode": found.mode.to_string(), "hits": hits})
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    schema: u32,
+    query: &'a str,
+    mode: String,
+    hits: Vec<HitLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct HitLine<'a> {
+    key: &'a str,
+    score: f32,
+    path: Option<&'a str>,
+    lines: (u64, u64),
+    bytes: (u64, u64),
+    text: &'a str,
+    payload: &'a Map<String, Value>,
+}
+
+impl<'a> Answer<'a> {
+    fn new(query: &'a str, found: &'a Found) -> Self {
+        let line = |hit: &'a Hit| HitLine {
+            key: &hit.key,
+            score: hit.score,
+            path: hit.source.path.as_deref(),
+            lines: hit.source.lines,
+            bytes: hit.source.bytes,
+            text: &hit.text,
+            payload: &hit.payload,
+        };
+        Answer { schema: 1, query, mode: found.mode.to_string(), hits: found.hits.iter().map(line).collect() }
+    }
 }
 
 fn show(out: &mut dyn Write, place: usize, hit: &Hit, full: bool) -> io::Result<()> {

@@ -118,10 +118,13 @@ impl StaticModel {
         Ok(StaticModel { words, rows: bytemuck::cast_slice(rows.data()), weights })
     }
 
-    /// Writes the vector of one text into a row of zeros.
+    /// Writes the vector of one text; a text without one leaves its row of zeros as it is.
     fn embed(&self, words: &mut super::words::Cache<'_>, text: &str, row: &mut [f32]) -> tokenizers::Result<Answer> {
         let unknown = words.unknown_id();
         let (mut known, mut any) = (false, false);
+        // Added up here and not in the row: reading fresh pages before they are written costs two
+        // page faults each, and the second one stops the other cores.
+        let mut sums = [0.0f32; DIM];
         words.for_each(text, |ids| {
             for &id in ids {
                 any = true;
@@ -129,14 +132,17 @@ impl StaticModel {
                     known = true;
                     let from = id as usize * DIM;
                     let weight = self.weights[id as usize];
-                    for (sum, &value) in row.iter_mut().zip(&self.rows[from..from + DIM]) {
+                    for (sum, &value) in sums.iter_mut().zip(&self.rows[from..from + DIM]) {
                         *sum += weight * f32::from(value);
                     }
                 }
             }
         })?;
         // The mean and the sum have one direction. A text whose tokens cancel out has none either.
-        let norm = normalize(row);
+        let norm = normalize(&mut sums);
+        if norm > 0.0 {
+            row.copy_from_slice(&sums);
+        }
         Ok(match (any, known && norm > 0.0) {
             (_, true) => Answer::Embedded,
             (true, false) => Answer::NoKnownToken,

@@ -20,7 +20,7 @@ pub enum ChunkSize {
 
 impl ChunkSize {
     /// Tokens in a chunk by default. Chosen by measurement: `BENCHMARKS.md`, "Chunk size".
-    pub const DEFAULT_TOKENS: usize = 256;
+    pub const DEFAULT_TOKENS: usize = 64;
 }
 
 impl Default for ChunkSize {
