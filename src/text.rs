@@ -10,6 +10,7 @@ mod html;
 mod lexical;
 mod read;
 mod table;
+mod units;
 mod walk;
 
 use std::ops::Range;

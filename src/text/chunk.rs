@@ -1,12 +1,14 @@
-//! Chunks of at most so many tokens, along the text's own structure.
+//! Chunks of at most so many tokens, along the text's own structure: whole blocks, paragraphs and
+//! list items are joined while they fit, and cut at sentences only when one alone is too long.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
-use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter, TextSplitter};
+use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 
 use super::blocks::blocks;
-use super::{Document, Format, Heading, Span};
+use super::units::units;
+use super::{Document, Heading, Span};
 use crate::error::TextError;
 
 /// How long chunks may be.
@@ -85,7 +87,7 @@ impl<'a> Chunker<'a> {
             ChunkSize::Whole => std::iter::once(0..text.len()).collect(),
             ChunkSize::Tokens(limit) => {
                 let parts = blocks(text, document.format);
-                parts.into_par_iter().flat_map_iter(|block| self.split(text, block, document.format, limit)).collect()
+                parts.into_par_iter().flat_map_iter(|block| self.split(document, block, limit)).collect()
             }
         };
         let ranges = ranges.into_iter().map(|range| trim(text, range)).filter(|range| !range.is_empty());
@@ -98,62 +100,68 @@ impl<'a> Chunker<'a> {
         ranges.map(chunk).collect()
     }
 
-    fn split(&self, text: &str, block: Range<usize>, format: Format, limit: usize) -> Vec<Range<usize>> {
-        let slice = &text[block.clone()];
-        if (self.count)(slice) <= limit {
+    /// The chunks of a block: its units, joined while they fit.
+    fn split(&self, document: &Document, block: Range<usize>, limit: usize) -> Vec<Range<usize>> {
+        let text = document.text.as_str();
+        if (self.count)(&text[block.clone()]) <= limit {
             return vec![block];
         }
-        let shifted = |(at, chunk): (usize, &str)| block.start + at..block.start + at + chunk.len();
-        let config = ChunkConfig::new(limit).with_sizer(Sizer(self.count));
-        match format {
-            Format::Markdown => MarkdownSplitter::new(config).chunk_indices(slice).map(shifted).collect(),
-            Format::Code => self.split_code(text, block, limit),
-            _ => TextSplitter::new(config).chunk_indices(slice).map(shifted).collect(),
-        }
-    }
-
-    /// Code along its top-level blocks: lines without indent after a blank line start one. Blocks
-    /// are joined while they fit, and one that is too long is cut like text.
-    fn split_code(&self, text: &str, block: Range<usize>, limit: usize) -> Vec<Range<usize>> {
+        let headings = &document.headings;
+        let is_heading = |unit: &Range<usize>| {
+            let first = headings.partition_point(|h| h.at < unit.start || h.level == 0);
+            headings.get(first).is_some_and(|h| h.at < unit.end)
+        };
         let mut out: Vec<Range<usize>> = Vec::new();
-        let mut tokens = 0;
-        for unit in top_level(text, block) {
-            let size = (self.count)(&text[unit.clone()]);
+        // Of the last chunk: its tokens, and whether it is nothing but headings so far.
+        let (mut tokens, mut bare) = (0, false);
+        for unit in units(text, block, document.format) {
+            let (size, heading) = ((self.count)(&text[unit.clone()]), is_heading(&unit));
             match out.last_mut() {
-                Some(last) if tokens > 0 && tokens + size <= limit => {
+                // A heading begins a chunk, and stays with what it is over.
+                Some(last) if tokens + size <= limit && (bare || !heading) => {
                     last.end = unit.end;
                     tokens += size;
+                    bare &= heading;
                 }
                 _ if size <= limit => {
                     out.push(unit);
-                    tokens = size;
+                    (tokens, bare) = (size, heading);
                 }
-                _ => {
-                    let splitter = TextSplitter::new(ChunkConfig::new(limit).with_sizer(Sizer(self.count)));
-                    let parts = splitter.chunk_indices(&text[unit.clone()]);
-                    out.extend(parts.map(|(at, part)| unit.start + at..unit.start + at + part.len()));
-                    tokens = 0;
+                last => {
+                    let over = last.filter(|_| bare && tokens <= limit / 2).map(|last| last.start);
+                    let room = if over.is_some() { limit - tokens } else { limit };
+                    let mut parts = self.split_unit(text, unit, room);
+                    if let (Some(start), Some(first)) = (over, parts.first_mut()) {
+                        first.start = start;
+                        out.pop();
+                    }
+                    out.append(&mut parts);
+                    tokens = out.last().map_or(0, |last| (self.count)(&text[last.clone()]));
+                    bare = false;
                 }
             }
         }
         out
     }
-}
 
-fn top_level(text: &str, block: Range<usize>) -> Vec<Range<usize>> {
-    let mut out = Vec::new();
-    let (mut start, mut at, mut after_blank) = (block.start, block.start, false);
-    for line in text[block.clone()].split_inclusive('\n') {
-        let blank = line.trim().is_empty();
-        if after_blank && !blank && !line.starts_with([' ', '\t', '}', ')', ']']) {
-            out.push(start..at);
-            start = at;
+    /// A unit that is too long, cut at lines, sentences, words. The parts are of like size where
+    /// that makes no more of them, so that no scrap is left at the end.
+    fn split_unit(&self, text: &str, unit: Range<usize>, limit: usize) -> Vec<Range<usize>> {
+        let cut = |limit: usize| -> Vec<Range<usize>> {
+            let splitter = TextSplitter::new(ChunkConfig::new(limit).with_sizer(Sizer(self.count)));
+            let parts = splitter.chunk_indices(&text[unit.clone()]);
+            parts.map(|(at, part)| unit.start + at..unit.start + at + part.len()).collect()
+        };
+        let parts = cut(limit);
+        let even = (self.count)(&text[unit.clone()]) / parts.len().max(1) * 5 / 4 + 1;
+        if even < limit {
+            let evenly = cut(even);
+            if evenly.len() == parts.len() {
+                return evenly;
+            }
         }
-        at += line.len();
-        after_blank = blank;
+        parts
     }
-    out.push(start..block.end);
-    out
 }
 
 fn trim(text: &str, range: Range<usize>) -> Range<usize> {

@@ -56,6 +56,26 @@ fn markdown_is_cut_along_headings_and_keeps_their_path() {
 }
 
 #[test]
+fn a_heading_stays_with_its_text_and_sentences_stay_whole() {
+    let long = "The *load factor* is the number of pairs divided by the number of slots. As it rises, searches slow down. Then the \
+        table grows and every pair is inserted again.";
+    let source = format!(
+        "# Tables\n\n## Growing\n\n{long}\n\n- first item here\n- second item here\n\n## Empty\n\n## Last\n\nThe end.\n"
+    );
+    let cut = chunks(&one("a.md", source.as_bytes()), 20);
+    assert_spans(&source, &cut);
+    let texts: Vec<&str> = cut.iter().map(|c| c.text.as_str()).collect();
+    assert!(
+        texts[0].starts_with("# Tables\n\n## Growing\n\nThe *load factor*") && texts[0].ends_with("of slots."),
+        "{texts:#?}"
+    );
+    assert!(texts.iter().all(|t| t.ends_with(['.', 'e'])), "no chunk ends within a sentence: {texts:#?}");
+    assert!(texts.iter().any(|t| t.ends_with("again.\n\n- first item here")), "{texts:#?}");
+    assert_eq!(*texts.last().unwrap(), "## Empty\n\n## Last\n\nThe end.");
+    assert!(cut.iter().all(|c| words(&c.text) <= 20), "{texts:#?}");
+}
+
+#[test]
 fn code_is_cut_between_top_level_blocks() {
     let source: String = (0..20).map(|i| format!("fn f{i}() {{\n    let a = {i};\n\n    a + 1\n}}\n\n")).collect();
     let document = one("a.rs", source.as_bytes());
