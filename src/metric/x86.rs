@@ -77,7 +77,7 @@ macro_rules! kernels {
                 let $a = unsafe { _mm512_maskz_loadu_ps(mask, pa.add(i)) };
                 // SAFETY: as above.
                 let $b = unsafe { _mm512_maskz_loadu_ps(mask, pb.add(i)) };
-                let $sum = &mut sums[(i / 16) % 4];
+                let $sum = &mut sums[0];
                 *$sum = $step16;
                 i += 16;
             }
