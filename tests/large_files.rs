@@ -1,4 +1,4 @@
-//! Files that are large in one way or another. Two minutes in a release build, so they run on
+//! Files that are large in one way or another. Four minutes in a release build, so they run on
 //! request: `GYEOL_LARGE_FILES=1 cargo test --release --test large_files`.
 
 use std::fs::File;
