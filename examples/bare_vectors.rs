@@ -7,7 +7,8 @@ use gyeol::{Flat, Hnsw, HnswParams, Index, Metric, Vectors};
 fn main() -> gyeol::Result<()> {
     // 10,000 points on a long spiral in 16 dimensions.
     let (n, dim) = (10_000, 16);
-    let value = |row: usize, column: usize| ((row as f32) * 0.01 * (column + 1) as f32).sin() + row as f32 / n as f32;
+    let value =
+        |row: usize, column: usize| ((row as f32) * 0.01 * (column + 1) as f32).sin() + (row + 1) as f32 / n as f32;
     let data = (0..n * dim).map(|i| value(i / dim, i % dim)).collect();
     let vectors = Vectors::new(data, dim)?;
 

@@ -40,6 +40,9 @@ impl std::fmt::Display for ChunkSize {
     }
 }
 
+/// Units of more parts are not evened out: it takes several cuts, and one scrap among many is little.
+const MOST_EVENED: usize = 8;
+
 /// A piece of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
@@ -144,23 +147,31 @@ impl<'a> Chunker<'a> {
         out
     }
 
-    /// A unit that is too long, cut at lines, sentences, words. The parts are of like size where
-    /// that makes no more of them, so that no scrap is left at the end.
+    /// A unit that is too long, cut at lines, sentences, words. Where a scrap would be left at the end,
+    /// the parts are made as even as goes without making more of them.
     fn split_unit(&self, text: &str, unit: Range<usize>, limit: usize) -> Vec<Range<usize>> {
+        let count = |range: &Range<usize>| (self.count)(&text[range.clone()]);
         let cut = |limit: usize| -> Vec<Range<usize>> {
             let splitter = TextSplitter::new(ChunkConfig::new(limit).with_sizer(Sizer(self.count)));
             let parts = splitter.chunk_indices(&text[unit.clone()]);
             parts.map(|(at, part)| unit.start + at..unit.start + at + part.len()).collect()
         };
-        let parts = cut(limit);
-        let even = (self.count)(&text[unit.clone()]) / parts.len().max(1) * 5 / 4 + 1;
-        if even < limit {
-            let evenly = cut(even);
-            if evenly.len() == parts.len() {
-                return evenly;
+        let mut best = cut(limit);
+        if best.len() > MOST_EVENED || best.last().is_none_or(|last| count(last) >= limit / 4) {
+            return best;
+        }
+        // Smaller limits leave more for the last part, until there is one part more.
+        let (mut low, mut high) = (count(&unit) / best.len(), limit);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            let parts = cut(middle);
+            if parts.len() > best.len() {
+                low = middle;
+            } else {
+                (best, high) = (parts, middle);
             }
         }
-        parts
+        best
     }
 }
 
