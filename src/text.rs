@@ -18,7 +18,7 @@ use std::ops::Range;
 pub use chunk::{Chunk, ChunkSize, Chunker};
 pub use lexical::lexical_terms;
 pub use read::{Fields, FileText, MAX_FILE_BYTES, Refused, read};
-pub use walk::{Entry, Walk, walk};
+pub use walk::{Entry, Walk, path_name, walk};
 
 /// What a file is read as; told from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,16 +149,21 @@ impl SourceMap {
             SourceMap::Pieces { pieces, newlines } => {
                 let first = pieces.partition_point(|p| p.0 <= start).saturating_sub(1);
                 let last = pieces.partition_point(|p| p.0 < end).saturating_sub(1);
-                // A piece whose text is as long as its source is a plain copy: its bytes line up.
-                let place = |i: usize, at: u64, next: u64| {
+                // A piece whose text is as long as its source is a plain copy: its bytes line up. Within
+                // another one a start is its start, and an end its end.
+                let place = |i: usize, at: u64, next: u64, inside: u64| {
                     let (text, file, len) = pieces[i];
                     let text_len = pieces.get(i + 1).map_or(next, |p| p.0) - text;
-                    if text_len >= len { file + (at - text).min(len) } else { file + if at > text { len } else { 0 } }
+                    if text_len >= len {
+                        file + at.saturating_sub(text).min(len)
+                    } else {
+                        file + if at > text { inside.min(len) } else { 0 }
+                    }
                 };
                 if pieces.is_empty() {
                     return Span::default();
                 }
-                let (from, to) = (place(first, start, end.max(start)), place(last, end, end));
+                let (from, to) = (place(first, start, end.max(start), 0), place(last, end, end, u64::MAX));
                 let to = to.max(from);
                 Span { bytes: from..to, lines: (line_of(newlines, from), line_of(newlines, to.max(from + 1) - 1)) }
             }

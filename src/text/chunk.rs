@@ -40,6 +40,8 @@ impl std::fmt::Display for ChunkSize {
     }
 }
 
+/// Characters of a heading that its chunks carry along.
+const LONGEST_HEADING: usize = 200;
 /// Units of more parts are not evened out: it takes several cuts, and one scrap among many is little.
 const MOST_EVENED: usize = 8;
 
@@ -198,6 +200,7 @@ impl HeadingPath<'_> {
             self.next += 1;
         }
         let here = self.headings.get(self.next).filter(|h| h.at == at).map_or(u8::MAX, |h| h.level);
-        self.open.iter().filter(|h| h.level < here).map(|h| h.text.trim().to_owned()).collect()
+        let shown = |h: &&Heading| h.text.trim().chars().take(LONGEST_HEADING).collect();
+        self.open.iter().filter(|h| h.level < here).map(shown).collect()
     }
 }

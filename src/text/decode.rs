@@ -19,10 +19,8 @@ pub(super) struct Decoded {
 pub(super) fn decode(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
     if let Some((encoding, mark)) = Encoding::for_bom(&bytes) {
         if encoding == UTF_8 {
-            let text = String::from_utf8(bytes[mark..].to_vec());
-            return text
-                .map(|text| Decoded { text, skipped: mark as u64 })
-                .map_err(|_| binary("a UTF-8 mark, but not UTF-8"));
+            let text = legacy(UTF_8, &bytes[mark..])?.text;
+            return Ok(Decoded { text, skipped: mark as u64 });
         }
         return legacy(encoding, &bytes[mark..]);
     }
@@ -38,6 +36,9 @@ pub(super) fn decode(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
         Ok(text) => return Ok(Decoded { text, skipped: 0 }),
         Err(not_utf8) => not_utf8.into_bytes(),
     };
+    if is_almost_utf8(&bytes) {
+        return legacy(UTF_8, &bytes);
+    }
     let stated = html.then(|| stated_encoding(&bytes)).flatten();
     // Korean files from before UTF-8 are the likeliest here, and short ones are hard to tell.
     let guess = || {
@@ -48,11 +49,24 @@ pub(super) fn decode(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
     legacy(stated.unwrap_or_else(guess), &bytes)
 }
 
+/// Whether there are a few bad bytes among many characters that are UTF-8 and not ASCII; in another
+/// encoding hardly any sequence of bytes is both.
+fn is_almost_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut bad) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        bad += usize::from(!chunk.invalid().is_empty());
+    }
+    good > 4 * bad
+}
+
 fn legacy(encoding: &'static Encoding, bytes: &[u8]) -> Result<Decoded, String> {
     let (text, _) = encoding.decode_without_bom_handling(bytes);
     let wrong = text.chars().filter(|&c| c == '\u{FFFD}').count();
     if wrong * 20 > text.chars().count() {
-        return Err(binary(&format!("neither UTF-8 nor {}", encoding.name())));
+        let why =
+            if encoding == UTF_8 { "not UTF-8".to_owned() } else { format!("neither UTF-8 nor {}", encoding.name()) };
+        return Err(binary(&why));
     }
     Ok(Decoded { text: text.into_owned(), skipped: 0 })
 }

@@ -11,6 +11,9 @@ use super::{Heading, SourceMap, newlines};
 /// Elements whose text is not the page's.
 const DROPPED: &[&str] =
     &["script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "button", "head"];
+/// Elements that may stand in a head; any other start tag ends it.
+const OF_HEAD: &[&str] =
+    &["base", "basefont", "bgsound", "head", "link", "meta", "noscript", "script", "style", "template", "title"];
 /// Elements that stand on lines of their own.
 const BLOCKS: &[&str] = &[
     "address",
@@ -67,7 +70,8 @@ struct Writer {
     headings: Vec<Heading>,
     /// The dropped element that is open, and how many of its name are.
     dropped: Option<(&'static str, usize)>,
-    open_heading: Option<(usize, u8)>,
+    /// The level of the heading that is open, and where its words begin once there are some.
+    open_heading: Option<(Option<usize>, u8)>,
     title: Option<String>,
     break_before: bool,
     pre: usize,
@@ -76,19 +80,24 @@ struct Writer {
 /// Reads a page; `shift` bytes of the file come before `source`.
 pub(super) fn page(source: &str, shift: u64) -> Page {
     let mut out = Writer::default();
+    // Only in XML does `<script/>` close itself.
+    let start = &source[..source.floor_char_boundary(512)];
+    let xml = start.contains("<?xml") || start.contains("xhtml") || start.contains("XHTML");
     let mut tokenizer = Tokenizer::new_with_emitter(source, DefaultEmitter::<usize>::new_with_span());
     while let Some(Ok(token)) = tokenizer.next() {
         match token {
             Token::StartTag(tag) => {
                 let name = String::from_utf8_lossy(&tag.name).into_owned();
                 // Without a tree the tokeniser must be told where markup stops being markup.
+                let closed = tag.self_closing && (xml || name == "svg");
                 match name.as_str() {
+                    _ if closed => {}
                     "script" => tokenizer.set_state(State::ScriptData),
                     "style" | "iframe" | "noscript" => tokenizer.set_state(State::RawText),
                     "title" | "textarea" => tokenizer.set_state(State::RcData),
                     _ => {}
                 }
-                out.open(&name, tag.self_closing);
+                out.open(&name, closed);
             }
             Token::EndTag(tag) => out.close(&String::from_utf8_lossy(&tag.name)),
             Token::String(words) => out.words(&String::from_utf8_lossy(&words), words.span, source, shift),
@@ -107,8 +116,7 @@ impl Writer {
             if name == "title" {
                 self.title = Some(String::new());
             }
-            // A head without an end tag ends where the body begins.
-            if *dropped != "head" || name != "body" {
+            if *dropped != "head" || OF_HEAD.contains(&name) {
                 return;
             }
             self.dropped = None;
@@ -128,7 +136,7 @@ impl Writer {
             self.break_before = true;
         }
         if let Some(level) = heading_level(name) {
-            self.open_heading = Some((self.text.len(), level));
+            self.open_heading = Some((None, level));
         }
     }
 
@@ -151,9 +159,8 @@ impl Writer {
             _ => {}
         }
         if heading_level(name).is_some()
-            && let Some((at, level)) = self.open_heading.take()
+            && let Some((Some(at), level)) = self.open_heading.take()
         {
-            // The heading's text begins after the break that its tag asked for.
             let from = at + (self.text[at..].len() - self.text[at..].trim_start().len());
             let words = self.text[from..].split_whitespace().collect::<Vec<_>>().join(" ");
             if !words.is_empty() {
@@ -183,50 +190,71 @@ impl Writer {
             return;
         }
         if std::mem::take(&mut self.break_before) && !self.text.is_empty() {
-            let kept = self.text.trim_end().len();
-            self.text.truncate(kept);
+            self.trim_end();
             self.text.push_str("\n\n");
         }
+        if let Some((at @ None, _)) = &mut self.open_heading {
+            *at = Some(self.text.len());
+        }
         let raw = source.get(span.start..span.end).unwrap_or("");
-        if raw == words && self.pre == 0 {
-            self.copy_words(raw, span.start as u64 + shift);
-        } else {
-            // Character references: the words as a whole stand for the whole stretch.
-            self.pieces.push((self.text.len() as u64, span.start as u64 + shift, (span.end - span.start) as u64));
-            if self.pre > 0 {
-                self.text.push_str(words);
-            } else {
-                self.push_collapsed(words);
+        let at = span.start as u64 + shift;
+        if self.pre > 0 { self.copy_lines(raw, words, at) } else { self.copy_words(raw, words, at) }
+    }
+
+    /// Takes white space off the end, and what was noted of it.
+    fn trim_end(&mut self) {
+        let kept = self.text.trim_end().len();
+        self.text.truncate(kept);
+        while self.pieces.last().is_some_and(|p| p.0 >= kept as u64) {
+            self.pieces.pop();
+        }
+        if let Some((at, _)) = &mut self.open_heading {
+            *at = at.filter(|&at| at <= kept);
+        }
+    }
+
+    /// Copies words with the white space between them collapsed, a piece a word, so that every word
+    /// keeps its place. `raw` is how they stand in the file, with character references.
+    fn copy_words(&mut self, raw: &str, words: &str, at: u64) {
+        if words.starts_with(|c: char| c.is_ascii_whitespace()) {
+            self.space();
+        }
+        let same = raw.split_ascii_whitespace().count() == words.split_ascii_whitespace().count();
+        if !same && !words.trim().is_empty() {
+            // A reference to white space: the words as a whole stand for the whole stretch.
+            self.pieces.push((self.text.len() as u64, at, raw.len() as u64));
+        }
+        let mut places = raw.split_ascii_whitespace();
+        for (i, word) in words.split_ascii_whitespace().enumerate() {
+            if i > 0 {
+                self.text.push(' ');
             }
-        }
-    }
-
-    /// Copies a stretch with its white space collapsed, a piece a word, so that every word keeps
-    /// its place.
-    fn copy_words(&mut self, raw: &str, at: u64) {
-        if raw.starts_with(char::is_whitespace) {
-            self.space();
-        }
-        let mut rest = 0;
-        for word in raw.split_whitespace() {
-            let from = rest + raw[rest..].find(word).unwrap_or(0);
-            self.pieces.push((self.text.len() as u64, at + from as u64, word.len() as u64));
+            if let Some(place) = places.next().filter(|_| same) {
+                self.pieces.push((self.text.len() as u64, at + offset(raw, place), place.len() as u64));
+            }
             self.text.push_str(word);
-            self.text.push(' ');
-            rest = from + word.len();
         }
-        if !raw.ends_with(char::is_whitespace) && self.text.ends_with(' ') {
-            self.text.pop();
+        if words.ends_with(|c: char| c.is_ascii_whitespace()) {
+            self.space();
         }
     }
 
-    fn push_collapsed(&mut self, words: &str) {
-        if words.starts_with(char::is_whitespace) {
-            self.space();
+    /// Copies preformatted lines as they are, a piece a line.
+    fn copy_lines(&mut self, raw: &str, words: &str, at: u64) {
+        let same = raw.split('\n').count() == words.split('\n').count();
+        if !same && !words.trim().is_empty() {
+            self.pieces.push((self.text.len() as u64, at, raw.len() as u64));
         }
-        self.text.push_str(&words.split_whitespace().collect::<Vec<_>>().join(" "));
-        if words.ends_with(char::is_whitespace) {
-            self.space();
+        let mut places = raw.split('\n');
+        for (i, line) in words.split('\n').enumerate() {
+            if i > 0 {
+                self.text.push('\n');
+            }
+            if let Some(place) = places.next().filter(|_| same && !line.trim().is_empty()) {
+                let place = place.trim_end_matches('\r');
+                self.pieces.push((self.text.len() as u64, at + offset(raw, place), place.len() as u64));
+            }
+            self.text.push_str(line);
         }
     }
 
@@ -238,8 +266,7 @@ impl Writer {
 
     fn finish(mut self, source: &str, shift: u64) -> Page {
         self.close_title();
-        let kept = self.text.trim_end().len();
-        self.text.truncate(kept);
+        self.trim_end();
         let mut lines = newlines(source.as_bytes());
         lines.iter_mut().for_each(|n| *n += shift);
         Page {
@@ -248,6 +275,11 @@ impl Writer {
             map: SourceMap::Pieces { pieces: self.pieces, newlines: lines },
         }
     }
+}
+
+/// Where a part of a text begins in it.
+fn offset(whole: &str, part: &str) -> u64 {
+    (part.as_ptr() as usize - whole.as_ptr() as usize) as u64
 }
 
 fn heading_level(name: &str) -> Option<u8> {

@@ -101,18 +101,26 @@ fn read_bytes(entry: &Entry) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
+/// CommonMark with the settings that many notes begin with, between lines of `---`.
+pub(super) const MARKDOWN: pulldown_cmark::Options = pulldown_cmark::Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+
 /// The headings of a Markdown text.
 fn markdown_headings(text: &str) -> Vec<Heading> {
     use pulldown_cmark::{Event, Parser, Tag, TagEnd};
     let mut headings: Vec<Heading> = Vec::new();
     let mut open = false;
-    for (event, range) in Parser::new(text).into_offset_iter() {
+    for (event, range) in Parser::new_ext(text, MARKDOWN).into_offset_iter() {
         match event {
             Event::Start(Tag::Heading { level, .. }) => {
                 headings.push(Heading { at: range.start, level: level as u8, text: String::new() });
                 open = true;
             }
             Event::End(TagEnd::Heading(_)) => open = false,
+            Event::SoftBreak | Event::HardBreak if open => {
+                if let Some(heading) = headings.last_mut() {
+                    heading.text.push(' ');
+                }
+            }
             Event::Text(words) | Event::Code(words) if open => {
                 if let Some(heading) = headings.last_mut() {
                     heading.text.push_str(&words);

@@ -47,7 +47,11 @@ pub(super) fn csv(
             if i == text_column {
                 row_text = value.to_owned();
             } else {
-                let column = columns.get(i).map_or_else(|| format!("column{}", i + 1), str::to_owned);
+                let mut column = columns.get(i).map_or_else(|| format!("column{}", i + 1), str::to_owned);
+                // A name that stands twice gets a number, so that no field is lost.
+                if payload.contains_key(&column) || column == fields.text {
+                    column = format!("{column}_{}", i + 1);
+                }
                 payload.insert(column, Value::String(value.to_owned()));
             }
         }

@@ -102,6 +102,83 @@ fn html_gives_the_page_and_not_its_machinery() {
     assert_eq!((&list.headings[..], list.span.lines), (&["결의 쪽".to_owned(), "Grain".to_owned()][..], (7, 9)));
 }
 
+/// Pages that are put together badly, cut as small as can be: every chunk stands in the file where it
+/// says, and no page is a panic.
+#[test]
+fn odd_pages_are_read_and_every_word_keeps_its_place() {
+    let headings = |d: &Document| d.headings.iter().map(|h| (h.at, h.text.clone())).collect::<Vec<_>>();
+    let breaks = one("a.html", "foo<br><br><br><br><h1>한글 제목</h1><p>본문".as_bytes());
+    assert_eq!(
+        (breaks.text.as_str(), headings(&breaks)),
+        ("foo\n\n한글 제목\n\n본문", vec![(5, "한글 제목".to_owned())])
+    );
+
+    let lines: String = (1..60).map(|i| format!("word{i} fish &amp; chips{i}\r\n")).collect();
+    let page = format!("<p>\r\n{lines}</p><pre>\r\none  &lt;two&gt;\r\nthree</pre>");
+    let document = one("a.html", page.as_bytes());
+    let cut = chunks(&document, 4);
+    assert!(cut.len() > 50);
+    for chunk in &cut {
+        let raw = &page[chunk.span.bytes.start as usize..chunk.span.bytes.end as usize];
+        let decoded = raw.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&decoded), words(&chunk.text));
+        let line = 1 + page[..chunk.span.bytes.start as usize].matches('\n').count() as u64;
+        assert_eq!(chunk.span.lines.0, line, "{chunk:?}");
+    }
+
+    let headless = one("a.html", b"<head><title>T</title><h1>Head</h1><p>Text</p>");
+    assert_eq!(headless.text, "Head\n\nText");
+    let xhtml = b"<?xml version='1.0'?><html><head><script src='x.js'/></head><body><p>Sharks</p></body></html>";
+    assert_eq!(one("a.xhtml", xhtml).text, "Sharks");
+
+    let mut state = 1u64;
+    for _ in 0..3000 {
+        let parts = [
+            "<h1>", "</h1>", "<br>", "<pre>", "</pre>", "<p>", "한글 ", " ", "\r\n", "&nbsp;", "&#32;", "&amp", "a\n",
+            "<td>", "<li>", "\u{3000}",
+        ];
+        let page: String = (0..12)
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                parts[(state >> 33) as usize % parts.len()]
+            })
+            .collect();
+        let Ok(file) = read_file("a.html", page.as_bytes()) else { continue };
+        for document in &file.documents {
+            let mut from = 0;
+            for chunk in chunks(document, 1) {
+                let bytes = &chunk.span.bytes;
+                assert!(
+                    bytes.start <= bytes.end && bytes.end <= page.len() as u64 && bytes.start >= from,
+                    "{page:?} {chunk:?}"
+                );
+                from = bytes.start;
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_before_a_note_are_no_heading() {
+    let note = "---\ntitle: Plans\ntags: [a, b]\n---\n\n# One\ntwo\n\nA heading\nof lines\n===\n\nText.\n";
+    let headings: Vec<String> = one("a.md", note.as_bytes()).headings.into_iter().map(|h| h.text).collect();
+    assert_eq!(headings, ["One", "A heading of lines"]);
+    let long = format!("# {}\n\n{}", "x".repeat(100_000), "word ".repeat(40));
+    let cut = chunks(&one("a.md", long.as_bytes()), 10);
+    assert!(cut.last().unwrap().headings[0].len() == 200);
+}
+
+#[test]
+fn a_few_bad_bytes_do_not_spoil_a_text() {
+    let mut french = "Le café est très bon à côté. ".repeat(10).into_bytes();
+    french.extend(b"\xff\n");
+    assert!(one("a.txt", &french).text.starts_with("Le café est très bon"));
+    let mut korean = "\u{feff}결을 따라 쪼갠다. ".repeat(10).into_bytes();
+    korean.extend("결".as_bytes()[..2].iter());
+    assert!(one("a.txt", &korean).text.contains("결을 따라"));
+}
+
 #[test]
 fn rows_are_documents() {
     let source = "{\"key\":\"a\",\"text\":\"첫째 줄\",\"year\":2020,\"title\":\"머리\"}\n\n{\"text\":\"no key\"}\n[1]\n{\"text\":5}\n{oops\n{\"key\":7,\"text\":\"x\"}\n";

@@ -6,6 +6,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Parser, Tag};
 
 use super::Format;
+use super::read::MARKDOWN;
 
 /// The units of a block, in order and without gaps; each starts where something new does.
 pub(super) fn units(text: &str, block: Range<usize>, format: Format) -> Vec<Range<usize>> {
@@ -29,7 +30,7 @@ fn markdown(text: &str) -> Vec<usize> {
     let mut starts = Vec::new();
     // The open blocks, as far as they matter: whether each is a list.
     let mut open: Vec<bool> = Vec::new();
-    for (event, range) in Parser::new(text).into_offset_iter() {
+    for (event, range) in Parser::new_ext(text, MARKDOWN).into_offset_iter() {
         let outer = open.is_empty() || open[..] == [true];
         match event {
             Event::Start(tag) => {

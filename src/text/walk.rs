@@ -1,7 +1,7 @@
 //! What a folder holds: regular files, in the order of their names, and what was left out.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use ignore::WalkBuilder;
@@ -15,7 +15,7 @@ pub struct Entry {
     /// Where it is.
     pub path: PathBuf,
     /// Its path relative to the folder, with `/` between the parts; bytes of a name that are not
-    /// UTF-8 stand as `\xFF`.
+    /// UTF-8 stand as `\xFF`, and a backslash as two.
     pub name: String,
     /// Its length in bytes.
     pub len: u64,
@@ -70,6 +70,12 @@ pub fn walk(root: &Path, exclude: Option<&Path>) -> Result<Walk, TextError> {
 }
 
 fn take(root: &Path, entry: &ignore::DirEntry, walk: &mut Walk) {
+    if let Some(io) = entry.error().and_then(|e| e.io_error()) {
+        // What the folder's rules leave out is unknown then, and told.
+        let path = entry.error().and_then(error_path).unwrap_or(entry.path());
+        walk.skipped
+            .push(Skipped { path: relative_name(root, path), reason: format!("its rules cannot be read: {io}") });
+    }
     let Some(kind) = entry.file_type() else { return };
     if kind.is_dir() {
         return;
@@ -124,16 +130,23 @@ fn error_path(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// A path below `root` as text that tells any two paths apart, as far as text can.
+/// A path below `root` as text that tells any two paths apart.
 fn relative_name(root: &Path, path: &Path) -> String {
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    let parts = relative.components().map(|part| {
+    path_name(path.strip_prefix(root).unwrap_or(path))
+}
+
+/// A path as text, with `/` between the parts. Bytes that are not UTF-8 stand as `\xFF`, and a
+/// backslash as two, so that any two paths are told apart.
+pub fn path_name(path: &Path) -> String {
+    let parts = path.components().filter(|part| *part != Component::RootDir).map(|part| {
         let mut out = String::new();
         for chunk in part.as_os_str().as_encoded_bytes().utf8_chunks() {
-            out.push_str(chunk.valid());
+            // Where a backslash parts folders, no name has one.
+            out.push_str(&if cfg!(windows) { chunk.valid().to_owned() } else { chunk.valid().replace('\\', "\\\\") });
             chunk.invalid().iter().for_each(|b| out.push_str(&format!("\\x{b:02X}")));
         }
         out
     });
-    parts.collect::<Vec<_>>().join("/")
+    let root = if cfg!(unix) && path.has_root() { "/" } else { "" };
+    format!("{root}{}", parts.collect::<Vec<_>>().join("/"))
 }
