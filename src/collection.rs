@@ -149,29 +149,23 @@ impl Collection {
         Ok(collection)
     }
 
-    /// Removes the collection at `path`, if there is one, and makes an empty one in its place:
-    /// the way to another embedder or another size of chunks.
+    /// An empty collection that takes the place of the one at `path` with its first commit: the way
+    /// to another embedder or another size of chunks. Until then the old one stands, damaged or not,
+    /// and readers read it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when another process writes to it; [`StoreError::Io`].
+    /// [`StoreError::Locked`] when another process writes to it; [`CollectionError::NotACollection`];
+    /// [`StoreError::Io`].
     pub fn rebuild(path: impl AsRef<Path>, embedder: impl Embedder + 'static, chunk: ChunkSize) -> Result<Self> {
         Chunker::new(chunk, &|_| 0)?;
-        let path = path.as_ref();
-        let io = |path: &Path, action| {
-            let path = path.to_owned();
-            move |source| StoreError::Io { path, action, source }
-        };
-        if path.join("LOCK").exists() {
-            // The lock is given back before its folder goes; who takes it in between starts anew too.
-            drop(crate::store::lock::WriterLock::acquire(&path.join("LOCK"))?);
-        }
-        for folder in [directory::FOLDER, snapshot::FOLDER] {
-            let folder = path.join(folder);
-            if folder.exists() {
-                std::fs::remove_dir_all(&folder).map_err(io(&folder, "remove"))?;
-            }
-        }
-        Self::open_or_create_with(path, embedder, chunk)
+        let path = std::path::absolute(path.as_ref()).map_err(|e| StoreError::io(path.as_ref(), "find", e))?;
+        check_place(&path)?;
+        let storage: Arc<dyn Storage> = Arc::new(Disk::new(&path));
+        let mut base = Manifest::new(embedder.identity(), chunk);
+        let writer = Writer::open_anew(storage.clone(), &mut base)?;
+        write_ignore_file(&path)?;
+        let embedder = Arc::new(embedder);
+        Ok(Collection { path, storage, embedder, snapshot: None, base, writer: Some(writer) })
     }
 
     fn with(path: &Path, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
@@ -189,17 +183,14 @@ impl Collection {
     }
 
     fn create(&mut self) -> Result<()> {
+        check_place(&self.path)?;
         self.writer()?;
         // Another process may have made it in the meantime.
         if self.snapshot.is_some() {
             self.check_model()?;
             return Ok(());
         }
-        // Version control has no use for it; a folder of notes often is under version control.
-        let ignore = self.path.join(".gitignore");
-        if !ignore.exists() {
-            std::fs::write(&ignore, "*\n").map_err(|e| StoreError::io(ignore, "write", e))?;
-        }
+        write_ignore_file(&self.path)?;
         self.commit_now()
     }
 
@@ -252,7 +243,8 @@ impl Collection {
         folder::add(self, dir.as_ref(), options, on_progress)
     }
 
-    /// Adds documents; one whose key the collection has replaces what had it. Returns how many
+    /// Adds documents; one whose key the collection has replaces what had it, as [`Collection::delete`]
+    /// does. Returns how many
     /// texts were embedded.
     ///
     /// # Errors
@@ -270,28 +262,42 @@ impl Collection {
             let key = document.key.chars().take(80).collect();
             return Err(CollectionError::Key { key, reason }.into());
         }
+        // First, since it sees what others committed: the size of chunks, too.
+        self.writer()?;
         let embedder = self.embedder.clone();
         let count = |text: &str| embedder.count_tokens(text);
         let chunker = Chunker::new(self.chunk(), &count)?;
-        let chunks: Vec<(StoredChunk, bool)> = documents.iter().flat_map(|d| chunks_of(&chunker, d)).collect();
-        let refs: Vec<&StoredChunk> = chunks.iter().map(|c| &c.0).collect();
+        let chunks: Vec<StoredChunk> = documents.iter().flat_map(|d| chunks_of(&chunker, d)).collect();
+        let refs: Vec<&StoredChunk> = chunks.iter().collect();
         let (vectors, embedded) = folder::vectors_of(self, &refs)?;
         for document in documents {
-            self.delete_by(By::Key(&document.key))?;
+            self.delete(&document.key)?;
         }
         let writer = self.writer()?;
-        for ((chunk, first), vector) in chunks.iter().zip(&vectors) {
+        for (chunk, vector) in chunks.iter().zip(&vectors) {
             let parts = vector.row.as_ref().map(|(row, norm)| (vector.hash.as_str(), &row[..], *norm));
-            writer.add(chunk, *first, parts)?;
+            writer.add(chunk, parts)?;
         }
         Ok(embedded)
     }
 
-    /// Deletes the documents of a key; returns how many chunks that were.
+    /// Deletes the documents of a key; returns how many chunks that were. A document that came from a
+    /// file comes back with the next [`Collection::add_dir`] while the file has it.
     ///
     /// # Errors
     /// [`StoreError::Locked`].
     pub fn delete(&mut self, key: &str) -> Result<u64> {
+        self.writer()?;
+        let committed = match &self.snapshot {
+            Some(snapshot) => snapshot.documents.chunks(By::Key(key)).map_err(|e| documents_error(&self.path, e))?,
+            None => Vec::new(),
+        };
+        let writer = self.writer()?;
+        let mut files = writer.files_of(key);
+        files.extend(committed.into_iter().filter_map(|chunk| chunk.path));
+        for file in files {
+            writer.remove_record(&file)?;
+        }
         self.delete_by(By::Key(key))
     }
 
@@ -336,10 +342,15 @@ impl Collection {
     /// # Errors
     /// As [`Collection::open`].
     pub fn refresh(&mut self) -> Result<()> {
-        if let Some(snapshot) = Snapshot::latest(&self.storage)? {
-            self.base = snapshot.manifest.clone();
-            self.snapshot = Some(snapshot);
+        // What is there is about to be replaced.
+        if self.writer.as_ref().is_some_and(Writer::is_anew) {
+            return Ok(());
         }
+        self.snapshot = Snapshot::latest(&self.storage)?;
+        self.base = match &self.snapshot {
+            Some(snapshot) => snapshot.manifest.clone(),
+            None => Manifest::new(self.embedder.identity(), self.chunk()),
+        };
         Ok(())
     }
 
@@ -417,11 +428,29 @@ impl Collection {
         let (dir, root) = (real(dir), real(self.path.parent().unwrap_or(&self.path)));
         let parts = match dir.strip_prefix(&root) {
             Ok(below) if below.as_os_str().is_empty() => return String::new(),
-            Ok(below) => below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"),
-            Err(_) => dir.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"),
+            Ok(below) => text::path_name(below),
+            Err(_) => text::path_name(&dir),
         };
         format!("{parts}/")
     }
+}
+
+/// Refuses a folder that holds anything else: what is not named by a manifest is removed there.
+fn check_place(path: &Path) -> Result<()> {
+    let is_empty = std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty || path.join("LOCK").is_file() {
+        return Ok(());
+    }
+    Err(CollectionError::NotACollection { path: path.to_owned() }.into())
+}
+
+/// Version control has no use for a collection; a folder of notes often is under version control.
+fn write_ignore_file(path: &Path) -> Result<()> {
+    let ignore = path.join(".gitignore");
+    if !ignore.exists() {
+        std::fs::write(&ignore, "*\n").map_err(|e| StoreError::io(ignore, "write", e))?;
+    }
+    Ok(())
 }
 
 fn status(storage: &dyn Storage, path: &Path, snapshot: Option<&Snapshot>, manifest: &Manifest) -> Result<Status> {
@@ -448,7 +477,7 @@ fn status(storage: &dyn Storage, path: &Path, snapshot: Option<&Snapshot>, manif
     })
 }
 
-fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<(StoredChunk, bool)> {
+fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<StoredChunk> {
     let whole = text::Document {
         key: None,
         text: document.text.clone(),
@@ -457,12 +486,13 @@ fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<(StoredChunk,
         map: SourceMap::Whole(Span::default()),
         format: text::Format::Plain,
     };
-    let stored = |(i, chunk): (usize, text::Chunk)| {
-        let (key, payload) = (document.key.clone(), document.payload.clone());
+    let payload = Arc::new(document.payload.clone());
+    let stored = |(nth, chunk): (u32, text::Chunk)| {
+        let (key, payload) = (document.key.clone(), payload.clone());
         let (lines, bytes) = ((0, 0), (0, 0));
-        (StoredChunk { key, path: None, lines, bytes, headings: Vec::new(), text: chunk.text, payload }, i == 0)
+        StoredChunk { key, path: None, lines, bytes, headings: Vec::new(), text: chunk.text, nth, payload }
     };
-    chunker.chunks(&whole).into_iter().enumerate().map(stored).collect()
+    (0..).zip(chunker.chunks(&whole)).map(stored).collect()
 }
 
 #[cfg(all(test, feature = "builtin"))]

@@ -256,6 +256,12 @@ pub enum CollectionError {
         /// The path that was tried.
         path: PathBuf,
     },
+    /// A folder that holds other things.
+    #[error("{path}: this folder holds other files and no collection; name a folder of its own, by custom FOLDER/.gyeol", path = path.display())]
+    NotACollection {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The collection was made with another embedding model.
     #[error(
         "{path}: this collection was made with the model {stored}, and {given} was given; vectors of two models cannot be compared: \

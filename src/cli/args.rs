@@ -49,12 +49,12 @@ pub struct IndexArgs {
     /// Keep each document in one chunk
     #[arg(long)]
     pub whole: bool,
-    /// The field that is the key of a CSV, TSV or JSON Lines row
-    #[arg(long, value_name = "NAME", default_value = "key")]
-    pub key_field: String,
-    /// The field that is the text of a CSV, TSV or JSON Lines row
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    pub text_field: String,
+    /// The field that is the key of a CSV, TSV or JSON Lines row [default: as the file was read before, else "key"]
+    #[arg(long, value_name = "NAME")]
+    pub key_field: Option<String>,
+    /// The field that is the text of a CSV, TSV or JSON Lines row [default: as the file was read before, else "text"]
+    #[arg(long, value_name = "NAME")]
+    pub text_field: Option<String>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

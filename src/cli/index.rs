@@ -29,8 +29,11 @@ pub fn run(args: &IndexArgs) -> Result<Outcome, Failure> {
     let mut collection = open(args, &path)?;
     let stop = stop_flag()?;
     let bar = progress_bar(args.quiet);
-    let fields = Fields { key: args.key_field.clone(), text: args.text_field.clone() };
-    let options = AddOptions { fields, commit_every: Some(COMMIT_EVERY) };
+    let options = AddOptions {
+        fields: fields(args),
+        // Until a collection is made anew as a whole, the old one stands.
+        commit_every: (!args.rebuild).then_some(COMMIT_EVERY),
+    };
     let added = collection.add_dir_with(&dir, &options, &mut |progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
@@ -38,8 +41,10 @@ pub fn run(args: &IndexArgs) -> Result<Outcome, Failure> {
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.set_message("writing");
-    // Also after an error: what was finished by then is kept.
-    let committed = collection.commit();
+    let whole = added.as_ref().is_ok_and(|report| !report.cancelled);
+    // Also after an error or Ctrl-C: what was finished by then is kept. But no part of a new
+    // collection takes the place of a whole old one.
+    let committed = if whole || !args.rebuild { collection.commit() } else { Ok(()) };
     bar.finish_and_clear();
     let mut report = added?;
     committed?;
@@ -47,7 +52,7 @@ pub fn run(args: &IndexArgs) -> Result<Outcome, Failure> {
     if args.json {
         print::json(&as_json(&report))?;
     } else if !args.quiet {
-        show(&dir, &report)?;
+        show(&dir, &report, args.rebuild)?;
     }
     Ok(if report.cancelled { Outcome::Interrupted } else { Outcome::Done })
 }
@@ -65,6 +70,14 @@ fn places(args: &IndexArgs) -> Result<(PathBuf, PathBuf), Failure> {
             Some(path) => (path.parent().unwrap_or(&path).to_owned(), path),
             None => (PathBuf::from("."), locate::of(Path::new("."))),
         },
+    })
+}
+
+fn fields(args: &IndexArgs) -> Option<Fields> {
+    let default = Fields::default();
+    (args.key_field.is_some() || args.text_field.is_some()).then(|| Fields {
+        key: args.key_field.clone().unwrap_or(default.key),
+        text: args.text_field.clone().unwrap_or(default.text),
     })
 }
 
@@ -125,7 +138,7 @@ fn as_json(report: &Report) -> Value {
     })
 }
 
-fn show(dir: &Path, report: &Report) -> Result<(), Failure> {
+fn show(dir: &Path, report: &Report, rebuild: bool) -> Result<(), Failure> {
     for skipped in report.skipped.iter().take(LISTED) {
         print::note(&format!("skipped {}: {}", print::shown(&skipped.path), print::shown(&skipped.reason)));
     }
@@ -156,7 +169,12 @@ fn show(dir: &Path, report: &Report) -> Result<(), Failure> {
             )?;
         }
         if report.cancelled {
-            writeln!(out, "interrupted: what was finished is kept, and the next run goes on from there")?;
+            let kept = if rebuild {
+                "the collection is as it was"
+            } else {
+                "what was finished is kept, and the next run goes on"
+            };
+            writeln!(out, "interrupted: {kept}")?;
         }
         Ok(())
     })

@@ -41,7 +41,10 @@ impl DocumentDirectory {
     pub fn latest(storage: Arc<dyn Storage>) -> Result<Option<Self>, StoreError> {
         let name = Path::new(FOLDER).join(META);
         match storage.open(&name) {
-            Ok(meta) => Ok(Some(DocumentDirectory { frozen: Some(meta[..].into()), storage })),
+            Ok(meta) => match opened(&meta) {
+                Some(meta) => Ok(Some(DocumentDirectory { frozen: Some(meta.into()), storage })),
+                None => Err(StoreError::corrupt(storage.full_path(&name), WRONG_SUM)),
+            },
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(StoreError::io(storage.full_path(&name), "open", e)),
         }
@@ -51,6 +54,23 @@ impl DocumentDirectory {
     pub fn is_same_commit(&self, other: &Self) -> bool {
         self.frozen.is_some() && self.frozen == other.frozen
     }
+}
+
+const WRONG_SUM: &str = "its checksum does not hold";
+/// Hexadecimal digits of the checksum's line.
+const SUM: usize = 32;
+
+/// A small file as it is stored: `meta.json` has no checksum of tantivy's, so one line of BLAKE3
+/// follows it.
+fn sealed(data: &[u8]) -> Vec<u8> {
+    let sum = blake3::hash(data).to_hex();
+    [data, b"\n", &sum.as_bytes()[..SUM], b"\n"].concat()
+}
+
+/// What was sealed; `None` when the checksum does not hold.
+fn opened(bytes: &[u8]) -> Option<&[u8]> {
+    let (data, sum) = bytes.split_at_checked(bytes.len().checked_sub(SUM + 2)?)?;
+    (sealed(data)[data.len()..] == *sum).then_some(data)
 }
 
 fn at(path: &Path) -> PathBuf {
@@ -94,7 +114,11 @@ impl Directory for DocumentDirectory {
         }
         match &self.frozen {
             Some(meta) if path == Path::new(META) => Ok(meta.to_vec()),
-            _ => self.storage.open(&at(path)).map(|map| map.to_vec()).map_err(|e| read_error(e, path)),
+            _ => {
+                let bytes = self.storage.open(&at(path)).map_err(|e| read_error(e, path))?;
+                let wrong = || read_error(io::Error::new(io::ErrorKind::InvalidData, WRONG_SUM), path);
+                opened(&bytes).map(<[u8]>::to_vec).ok_or_else(wrong)
+            }
         }
     }
 
@@ -102,7 +126,7 @@ impl Directory for DocumentDirectory {
         if path == Path::new(MANAGED) {
             return Ok(());
         }
-        publish(&*self.storage, &at(path), |out| out.write_all(data)).map_err(|e| match e {
+        publish(&*self.storage, &at(path), |out| out.write_all(&sealed(data))).map_err(|e| match e {
             StoreError::Io { source, .. } => source,
             other => io::Error::other(other.to_string()),
         })

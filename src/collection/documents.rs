@@ -10,10 +10,11 @@
 //! | `hash` | term | chunk with a vector: BLAKE3 of the text that was embedded |
 //! | `body` | words | chunk: headings and text, by [`lexical_terms`] |
 //! | `payload` | JSON | chunk: for filters |
-//! | `stored` | stored | a [`StoredChunk`] or [`FileRecord`] as JSON |
+//! | `stored` | stored | a [`StoredChunk`] (payload: a document's first chunk only) or [`FileRecord`] as JSON |
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -42,7 +43,10 @@ pub(super) struct StoredChunk {
     pub bytes: (u64, u64),
     pub headings: Vec<String>,
     pub text: String,
-    pub payload: Map<String, Json>,
+    /// Its place in its document, from 0. A document's chunks have consecutive slots.
+    pub nth: u32,
+    /// Stored with a document's first chunk only; every chunk read has it.
+    pub payload: Arc<Map<String, Json>>,
 }
 
 /// What is remembered of a file of the folder.
@@ -118,9 +122,9 @@ impl Fields {
     }
 
     /// A chunk as the store takes it. `hash` is that of the text embedded, if it has a vector.
-    pub fn chunk(&self, chunk: &StoredChunk, slot: u64, first: bool, hash: Option<&str>) -> TantivyDocument {
+    pub fn chunk(&self, chunk: &StoredChunk, slot: u64, hash: Option<&str>) -> TantivyDocument {
         let mut doc = TantivyDocument::new();
-        doc.add_u64(self.kind, if first { FIRST } else { FURTHER });
+        doc.add_u64(self.kind, if chunk.nth == 0 { FIRST } else { FURTHER });
         doc.add_u64(self.slot, slot);
         doc.add_text(self.key, &chunk.key);
         if let Some(path) = &chunk.path {
@@ -141,7 +145,11 @@ impl Fields {
             doc.add_object(self.payload, chunk.payload.iter().filter_map(short).collect());
         }
         // Strings, numbers and maps of strings always serialise.
-        doc.add_text(self.stored, serde_json::to_string(chunk).unwrap_or_default());
+        let stored = match chunk.nth {
+            0 => serde_json::to_string(chunk),
+            _ => serde_json::to_string(&StoredChunk { payload: Arc::default(), ..chunk.clone() }),
+        };
+        doc.add_text(self.stored, stored.unwrap_or_default());
         doc
     }
 
@@ -231,6 +239,16 @@ impl Documents {
 
     /// The chunk of a slot.
     pub fn chunk(&self, slot: u64) -> tantivy::Result<Option<StoredChunk>> {
+        let Some(mut chunk) = self.stored_chunk(slot)? else { return Ok(None) };
+        if chunk.nth > 0
+            && let Some(first) = self.stored_chunk(slot.saturating_sub(u64::from(chunk.nth)))?
+        {
+            chunk.payload = first.payload;
+        }
+        Ok(Some(chunk))
+    }
+
+    fn stored_chunk(&self, slot: u64) -> tantivy::Result<Option<StoredChunk>> {
         guarded(|| {
             let query = TermQuery::new(Term::from_field_u64(self.fields.slot, slot), IndexRecordOption::Basic);
             let found = self.searcher.search(&query, &DocSetCollector)?;
@@ -254,12 +272,16 @@ impl Documents {
         guarded(|| {
             let mut slots = Vec::new();
             for address in self.searcher.search(query, &DocSetCollector)? {
-                let reader = self.searcher.segment_reader(address.segment_ord);
-                slots.extend(reader.fast_fields().u64("slot")?.values_for_doc(address.doc_id));
+                slots.extend(self.slot_at(address)?);
             }
             slots.sort_unstable();
             Ok(slots)
         })
+    }
+
+    fn slot_at(&self, address: DocAddress) -> tantivy::Result<Option<u64>> {
+        let reader = self.searcher.segment_reader(address.segment_ord);
+        Ok(reader.fast_fields().u64("slot")?.first(address.doc_id))
     }
 
     /// The chunks picked, in the order in which they were added.
@@ -308,7 +330,12 @@ impl Documents {
             let query = BooleanQuery::new(terms.into_iter().map(clause).collect());
             let k = k.min(self.searcher.num_docs().max(1) as usize);
             let found = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
-            found.into_iter().map(|(score, address)| Ok((score, self.stored(address)?))).collect()
+            let mut out = Vec::with_capacity(found.len());
+            for (score, address) in found {
+                let chunk = self.slot_at(address)?.map(|slot| self.chunk(slot)).transpose()?.flatten();
+                out.extend(chunk.map(|chunk| (score, chunk)));
+            }
+            Ok(out)
         })
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
@@ -32,8 +33,9 @@ const LISTED_ROWS: usize = 20;
 /// How [`Collection::add_dir_with`] works.
 #[derive(Clone, Debug, Default)]
 pub struct AddOptions {
-    /// Which fields of CSV, TSV and JSON Lines rows are key and text.
-    pub fields: Fields,
+    /// Which fields of CSV, TSV and JSON Lines rows are key and text. `None`: for a file that the
+    /// collection knows, those by which it was read; for others the default.
+    pub fields: Option<Fields>,
     /// Commit on the way when this much time has passed since the last commit, so that little is
     /// lost when the process is killed. Never by default.
     pub commit_every: Option<Duration>,
@@ -82,8 +84,7 @@ pub struct Report {
 struct Cut {
     name: String,
     record: FileRecord,
-    /// `(chunk, whether it is its document's first)`.
-    chunks: Vec<(StoredChunk, bool)>,
+    chunks: Vec<StoredChunk>,
 }
 
 /// What a changed file turned out to be.
@@ -116,7 +117,7 @@ pub(super) fn add(
         entry.name = format!("{prefix}{}", entry.name);
         present.insert(entry.name.clone());
         match known.get(&entry.name) {
-            Some(record) if is_unchanged(record, &entry, &options.fields) => {
+            Some(record) if is_unchanged(record, &entry, options.fields.as_ref()) => {
                 run.report.unchanged += 1;
                 run.report.skipped.extend(record.skipped());
             }
@@ -154,16 +155,22 @@ fn group_len(entries: &[Entry]) -> usize {
     full.map_or(entries.len().min(GROUP_FILES), |at| at + 1)
 }
 
+/// The fields by which a file is read.
+fn fields_for(known: Option<&FileRecord>, given: Option<&Fields>) -> Fields {
+    let remembered = || known.and_then(|k| k.fields.clone()).map(|(key, text)| Fields { key, text });
+    given.cloned().or_else(remembered).unwrap_or_default()
+}
+
 fn row_fields(name: &str, fields: &Fields) -> Option<(String, String)> {
     let of_rows = matches!(Format::of_name(name), Ok(Format::Csv | Format::Tsv | Format::Jsonl));
     of_rows.then(|| (fields.key.clone(), fields.text.clone()))
 }
 
-fn is_unchanged(record: &FileRecord, entry: &Entry, fields: &Fields) -> bool {
+fn is_unchanged(record: &FileRecord, entry: &Entry, fields: Option<&Fields>) -> bool {
     let stat = |len, modified, changed| (len, modified, changed);
     stat(record.len, record.modified_ns, record.changed_ns) == stat(entry.len, entry.modified_ns, entry.changed_ns)
         && entry.modified_ns.max(entry.changed_ns) + (RACY.as_nanos() as u64) < record.read_ns
-        && record.fields == row_fields(&entry.name, fields)
+        && record.fields == row_fields(&entry.name, &fields_for(Some(record), fields))
 }
 
 /// Whether a name is that of a folder or of something below it. The collection's own folder has no
@@ -212,7 +219,7 @@ impl Run<'_> {
         let embedder = self.collection.embedder.clone();
         let count = |text: &str| embedder.count_tokens(text);
         let chunker = Chunker::new(self.collection.chunk(), &count)?;
-        let fields = &self.options.fields;
+        let fields = self.options.fields.as_ref();
         let changes: Vec<Change> =
             group.par_iter().map(|entry| change(entry, known.get(&entry.name), fields, &chunker)).collect();
         let mut files = Vec::new();
@@ -227,7 +234,7 @@ impl Run<'_> {
                 Change::Unread(skipped) => self.report.skipped.push(skipped),
             }
         }
-        let chunks: Vec<&StoredChunk> = files.iter().flat_map(|f| f.chunks.iter().map(|c| &c.0)).collect();
+        let chunks: Vec<&StoredChunk> = files.iter().flat_map(|f| &f.chunks).collect();
         let bytes = group.iter().map(|e| e.len).sum();
         let Some(vectors) = self.embed(&chunks, bytes)? else {
             self.report.cancelled = true;
@@ -278,12 +285,12 @@ impl Run<'_> {
             (false, false) => self.report.added += 1,
         }
         let writer = self.collection.writer()?;
-        for ((chunk, first), vector) in file.chunks.iter().zip(vectors) {
+        for (chunk, vector) in file.chunks.iter().zip(vectors) {
             if vector.row.is_none() {
                 self.report.without_vector += 1;
             }
             let parts = vector.row.as_ref().map(|(row, norm)| (vector.hash.as_str(), &row[..], *norm));
-            writer.add(chunk, *first, parts)?;
+            writer.add(chunk, parts)?;
         }
         writer.set_record(&file.name, file.record.clone())
     }
@@ -337,7 +344,8 @@ fn embedded_text(chunk: &StoredChunk) -> String {
     out
 }
 
-fn change(entry: &Entry, known: Option<&FileRecord>, fields: &Fields, chunker: &Chunker<'_>) -> Change {
+fn change(entry: &Entry, known: Option<&FileRecord>, fields: Option<&Fields>, chunker: &Chunker<'_>) -> Change {
+    let fields = &fields_for(known, fields);
     let read_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let mut record = FileRecord {
         len: entry.len,
@@ -376,13 +384,15 @@ fn change(entry: &Entry, known: Option<&FileRecord>, fields: &Fields, chunker: &
 }
 
 /// The chunks of a file's documents. A row without a key is known by its file and line.
-fn cut(name: &str, file: &FileText, chunker: &Chunker<'_>, skipped: &mut Vec<Skipped>) -> Vec<(StoredChunk, bool)> {
+fn cut(name: &str, file: &FileText, chunker: &Chunker<'_>, skipped: &mut Vec<Skipped>) -> Vec<StoredChunk> {
     let mut keys: HashSet<&str> = HashSet::new();
     let mut documents = Vec::new();
     for document in &file.documents {
         let line = document.map.span(&(0..0)).lines.0;
         let mut refuse = |reason: String| skipped.push(Skipped { path: format!("{name}:{line}"), reason });
         match document.key.as_deref() {
+            // A row without text takes no key from one that has some.
+            _ if document.text.trim().is_empty() => {}
             Some(key) if key.len() > MAX_KEY_BYTES => refuse(format!("its key is longer than {MAX_KEY_BYTES} bytes")),
             Some(key) if !keys.insert(key) => refuse(format!("the key {key:?} stands in an earlier row of the file")),
             _ => documents.push(document),
@@ -392,19 +402,18 @@ fn cut(name: &str, file: &FileText, chunker: &Chunker<'_>, skipped: &mut Vec<Ski
         let line = || format!("{name}:{}", document.map.span(&(0..0)).lines.0);
         let is_row = document.format == Format::Plain && matches!(document.map, text::SourceMap::Whole(_));
         let key = document.key.clone().unwrap_or_else(|| if is_row { line() } else { name.to_owned() });
-        let chunk = move |(i, chunk): (usize, text::Chunk)| {
-            let stored = StoredChunk {
-                key: key.clone(),
-                path: Some(name.to_owned()),
-                lines: chunk.span.lines,
-                bytes: (chunk.span.bytes.start, chunk.span.bytes.end),
-                headings: chunk.headings,
-                text: chunk.text,
-                payload: document.payload.clone(),
-            };
-            (stored, i == 0)
+        let payload = Arc::new(document.payload.clone());
+        let chunk = move |(nth, chunk): (u32, text::Chunk)| StoredChunk {
+            key: key.clone(),
+            path: Some(name.to_owned()),
+            lines: chunk.span.lines,
+            bytes: (chunk.span.bytes.start, chunk.span.bytes.end),
+            headings: chunk.headings,
+            text: chunk.text,
+            nth,
+            payload: payload.clone(),
         };
-        chunker.chunks(document).into_iter().enumerate().map(chunk).collect::<Vec<_>>()
+        (0..).zip(chunker.chunks(document)).map(chunk).collect::<Vec<_>>()
     });
     chunks.collect()
 }

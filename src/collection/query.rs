@@ -194,6 +194,7 @@ impl<'a> Search<'a> {
 }
 
 pub(super) fn hit(score: f32, chunk: StoredChunk) -> Hit {
-    let StoredChunk { key, path, lines, bytes, headings, text, payload } = chunk;
+    let StoredChunk { key, path, lines, bytes, headings, text, payload, nth: _ } = chunk;
+    let payload = std::sync::Arc::unwrap_or_clone(payload);
     Hit { key, score, source: Source { path, lines, bytes }, headings, text, payload }
 }

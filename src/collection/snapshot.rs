@@ -54,7 +54,14 @@ impl Snapshot {
             match Self::open(storage, directory.clone(), &root) {
                 // A writer unlinks files only after it published the commit that does without them:
                 // a file that is gone means a newer commit, or, when there is none, damage.
-                Err(error) if is_gone(&error) && !tried.as_ref().is_some_and(|t| t.is_same_commit(&directory)) => {
+                Err(error) if is_gone(&error) => {
+                    if tried.as_ref().is_some_and(|t| t.is_same_commit(&directory)) {
+                        return Err(CollectionError::Corrupt {
+                            path: root,
+                            reason: format!("a file is gone ({error})"),
+                        }
+                        .into());
+                    }
                     tried = Some(directory);
                 }
                 opened => return opened,
@@ -139,6 +146,11 @@ pub(super) fn documents_error(root: &Path, error: tantivy::TantivyError) -> Erro
     match &error {
         T::OpenReadError(OpenReadError::FileDoesNotExist(path)) => {
             io(full(path), "open", &std::io::ErrorKind::NotFound.into())
+        }
+        T::OpenReadError(OpenReadError::IoError { io_error, filepath })
+            if io_error.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            StoreError::corrupt(full(filepath), io_error.to_string()).into()
         }
         T::OpenReadError(OpenReadError::IoError { io_error, filepath }) => io(full(filepath), "read", io_error),
         T::OpenWriteError(OpenWriteError::IoError { io_error, filepath }) => io(full(filepath), "write", io_error),

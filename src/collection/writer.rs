@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tantivy::IndexWriter;
+use tantivy::indexer::{LogMergePolicy, NoMergePolicy};
 
 use super::directory::DocumentDirectory;
 use super::documents::{self, By, FileRecord, StoredChunk};
@@ -40,6 +41,8 @@ pub(super) struct Writer {
     /// Slots deleted since the last commit.
     dead: HashSet<u64>,
     changed: bool,
+    /// The next commit leaves nothing of the one before.
+    anew: bool,
     failed: bool,
     // Last, so that it is given back when everything else is closed.
     _lock: WriterLock,
@@ -48,19 +51,38 @@ pub(super) struct Writer {
 impl Writer {
     /// Takes the lock and opens the document store for writing, which makes it if it is absent.
     pub fn open(storage: Arc<dyn Storage>) -> Result<Self> {
+        let lock = take_lock(&*storage)?;
+        let (tantivy, fields) = open_documents(&storage)?;
+        check_documents(&tantivy, &storage)?;
+        Ok(Self::with(storage, tantivy, fields, lock))
+    }
+
+    /// Takes the lock and opens a writer whose first commit leaves nothing of what is there now, which
+    /// may be damaged. `base` is told which file numbers are taken.
+    pub fn open_anew(storage: Arc<dyn Storage>, base: &mut Manifest) -> Result<Self> {
+        let lock = take_lock(&*storage)?;
+        let (tantivy, fields) = open_documents(&storage).or_else(|_| {
+            // Not even the store can be opened: there is nothing to keep until the commit.
+            for (path, _) in storage.list(Path::new(documents_folder())).unwrap_or_default() {
+                let _ = storage.remove(&path);
+            }
+            open_documents(&storage)
+        })?;
         let root = storage.full_path(Path::new(""));
-        for folder in ["", documents_folder(), snapshot::FOLDER] {
-            let folder = Path::new(folder);
-            storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
+        // A merge before the commit would end with unlinking files that the old commit still names.
+        tantivy.set_merge_policy(Box::new(NoMergePolicy));
+        documents::guarded(|| tantivy.delete_all_documents()).map_err(|e| documents_error(&root, e))?;
+        for (path, _) in storage.list(Path::new(snapshot::FOLDER)).unwrap_or_default() {
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+            base.next_file = base.next_file.max(number.map_or(0, |n| n.saturating_add(1)));
         }
-        let lock = WriterLock::acquire(&root.join("LOCK"))?;
-        remove_leftovers(&*storage);
-        let directory = DocumentDirectory::live(storage.clone());
-        let opened = documents::open_or_create(directory);
-        let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
-        let tantivy = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
-        let tantivy = tantivy.map_err(|e| documents_error(&root, e))?;
-        Ok(Writer {
+        let mut writer = Self::with(storage, tantivy, fields, lock);
+        (writer.changed, writer.anew) = (true, true);
+        Ok(writer)
+    }
+
+    fn with(storage: Arc<dyn Storage>, tantivy: IndexWriter, fields: documents::Fields, lock: WriterLock) -> Self {
+        Writer {
             storage,
             tantivy: Some(tantivy),
             fields,
@@ -71,9 +93,10 @@ impl Writer {
             records: HashMap::new(),
             dead: HashSet::new(),
             changed: false,
+            anew: false,
             failed: false,
             _lock: lock,
-        })
+        }
     }
 
     /// Starts counting slots where the latest commit stopped.
@@ -86,10 +109,22 @@ impl Writer {
         self.changed
     }
 
+    /// Whether the next commit replaces the whole collection.
+    pub fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// The files of the pending chunks of a key.
+    pub fn files_of(&self, key: &str) -> Vec<String> {
+        let Some(slots) = self.by_key.get(key) else { return Vec::new() };
+        let has = |of_file: &[u64]| slots.iter().any(|slot| of_file.binary_search(slot).is_ok());
+        self.by_file.iter().filter(|(_, of_file)| has(of_file)).map(|(file, _)| file.clone()).collect()
+    }
+
     /// Adds a chunk, with the hash of what was embedded and the vector if it has one.
-    pub fn add(&mut self, chunk: &StoredChunk, first: bool, vector: Option<(&str, &[f32], f32)>) -> Result<()> {
+    pub fn add(&mut self, chunk: &StoredChunk, vector: Option<(&str, &[f32], f32)>) -> Result<()> {
         let slot = self.next_slot;
-        let doc = self.fields.chunk(chunk, slot, first, vector.map(|v| v.0));
+        let doc = self.fields.chunk(chunk, slot, vector.map(|v| v.0));
         self.document(doc)?;
         self.next_slot += 1;
         if let Some((_, row, norm)) = vector {
@@ -194,6 +229,9 @@ impl Writer {
         self.by_file.clear();
         self.records.clear();
         self.dead.clear();
+        if std::mem::take(&mut self.anew) {
+            self.tantivy()?.set_merge_policy(Box::<LogMergePolicy>::default());
+        }
         self.changed = false;
         self.unlink_unused(&manifest);
         Ok(())
@@ -263,6 +301,37 @@ impl Drop for Writer {
         // and every short run would leave one more small segment. They are a matter of seconds.
         if let Some(tantivy) = self.tantivy.take().filter(|_| !self.failed && !self.changed) {
             let _ = tantivy.wait_merging_threads();
+        }
+    }
+}
+
+fn take_lock(storage: &dyn Storage) -> Result<WriterLock> {
+    for folder in ["", documents_folder(), snapshot::FOLDER] {
+        let folder = Path::new(folder);
+        storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
+    }
+    Ok(WriterLock::acquire(&storage.full_path(Path::new("LOCK")))?)
+}
+
+fn open_documents(storage: &Arc<dyn Storage>) -> Result<(IndexWriter, documents::Fields)> {
+    let root = storage.full_path(Path::new(""));
+    remove_leftovers(&**storage);
+    let opened = documents::open_or_create(DocumentDirectory::live(storage.clone()));
+    let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
+    let writer = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
+    Ok((writer.map_err(|e| documents_error(&root, e))?, fields))
+}
+
+/// Reads the documents' files against their checksums. tantivy merges them on threads of its own,
+/// where damage would end the process.
+fn check_documents(tantivy: &IndexWriter, storage: &Arc<dyn Storage>) -> Result<()> {
+    let root = storage.full_path(Path::new(""));
+    let damaged = documents::guarded(|| tantivy.index().validate_checksum()).map_err(|e| documents_error(&root, e))?;
+    match damaged.into_iter().next() {
+        None => Ok(()),
+        Some(file) => {
+            let reason = format!("{} does not have its checksum", Path::new(documents_folder()).join(file).display());
+            Err(CollectionError::Corrupt { path: root, reason }.into())
         }
     }
 }

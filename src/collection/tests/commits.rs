@@ -251,9 +251,9 @@ fn damaged_files_are_no_panic_to_a_writer() {
     };
     let sound: Vec<(PathBuf, Vec<u8>)> = files(&home).into_iter().map(|f| (f.clone(), fs::read(f).unwrap())).collect();
     for (damaged, bytes) in &sound {
-        for part in [8, 3, 2] {
+        for part in 2..16 {
             let mut bytes = bytes.clone();
-            let at = bytes.len() / part;
+            let at = bytes.len() * (part - 1) / part;
             bytes[at] ^= 0x55;
             fs::write(damaged, &bytes).unwrap();
             if let Ok(mut collection) = Collection::open(home.at(), builtin()) {
@@ -265,6 +265,85 @@ fn damaged_files_are_no_panic_to_a_writer() {
         }
     }
     assert_eq!(home.open().status().unwrap().documents, 2);
+}
+
+#[test]
+fn a_collection_made_anew_replaces_the_old_one_at_once() {
+    let home = Home::new(&[("a.md", "A cat sleeps."), ("b.md", "A ship sails.")]);
+    home.index();
+    let mut reader = Collection::open(home.at(), builtin()).unwrap();
+    let mut anew = Collection::rebuild(home.at(), builtin(), ChunkSize::Whole).unwrap();
+    anew.add_dir(home.dir.path()).unwrap();
+    anew.refresh().unwrap();
+    drop(anew);
+    reader.refresh().unwrap();
+    assert_eq!(paths(reader.search("kitten").k(1).run().unwrap()), ["a.md"], "nothing is lost without a commit");
+    assert_eq!(reader.chunk(), ChunkSize::default());
+
+    for round in 0..2 {
+        let mut anew = Collection::rebuild(home.at(), builtin(), ChunkSize::Whole).unwrap();
+        assert_eq!(anew.add_dir(home.dir.path()).unwrap().embedded, 2);
+        assert_eq!(reader.search("kitten").run().unwrap().hits.len(), 2 + round);
+        anew.commit().unwrap();
+        anew.upsert(&[document("c", "A train arrives.")]).unwrap();
+        anew.commit().unwrap();
+        drop(anew);
+        reader.refresh().unwrap();
+        let status = reader.status().unwrap();
+        assert_eq!((status.documents, status.chunk, status.without_vector), (3, ChunkSize::Whole, 0), "round {round}");
+        assert_eq!(reader.search("train").k(10).run().unwrap().hits.len(), 3);
+    }
+    for folder in [directory::FOLDER, snapshot::FOLDER] {
+        for file in fs::read_dir(home.at().join(folder)).unwrap() {
+            fs::write(file.unwrap().path(), "damaged").unwrap();
+        }
+    }
+    assert!(Collection::open(home.at(), builtin()).is_err());
+    let mut anew = Collection::rebuild(home.at(), builtin(), ChunkSize::default()).unwrap();
+    anew.add_dir(home.dir.path()).unwrap();
+    anew.commit().unwrap();
+    assert_eq!(home.open().status().unwrap().documents, 2);
+}
+
+#[test]
+fn a_folder_with_other_files_is_left_alone() {
+    let home = Home::new(&[
+        ("documents/meta.json", "{\"title\":\"x\"}"),
+        ("documents/thesis.md", "work"),
+        ("vectors/logo.svg", "<svg/>"),
+    ]);
+    let at = home.dir.path();
+    let refused = |r: Result<Collection>| assert!(r.is_err());
+    refused(Collection::open_or_create(at, builtin()));
+    refused(Collection::rebuild(at, builtin(), ChunkSize::default()));
+    fs::remove_file(home.path("documents/meta.json")).unwrap();
+    let message = Collection::open_or_create(at, builtin()).err().unwrap().to_string();
+    assert!(message.contains("a folder of its own"), "{message}");
+    assert!(home.path("documents/thesis.md").exists() && home.path("vectors/logo.svg").exists());
+    assert!(!home.path(".gitignore").exists());
+}
+
+#[test]
+fn a_missing_file_is_damage() {
+    let home = Home::new(&[("a.md", "A cat sleeps.")]);
+    home.index();
+    let segment = fs::read_dir(home.at().join(snapshot::FOLDER)).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(segment).unwrap();
+    let error = Collection::open(home.at(), builtin()).err().unwrap();
+    assert!(matches!(error, Error::Collection(CollectionError::Corrupt { .. })), "{error}");
+    assert!(error.to_string().contains(".seg") && error.to_string().contains("--rebuild"), "{error}");
+}
+
+#[test]
+fn a_collection_removed_under_a_reader_is_made_anew() {
+    let home = Home::new(&[("a.md", "A cat sleeps.")]);
+    home.index();
+    let mut collection = Collection::open(home.at(), builtin()).unwrap();
+    fs::remove_dir_all(home.at()).unwrap();
+    collection.upsert(&[document("b", "A ship sails.")]).unwrap();
+    collection.commit().unwrap();
+    drop(collection);
+    assert_eq!(home.open().status().unwrap().documents, 1);
 }
 
 #[test]

@@ -112,12 +112,52 @@ fn rows_are_documents_with_keys_and_payload() {
 
     let fields = Fields { key: "id".to_owned(), text: "body".to_owned() };
     let mut collection = home.open();
-    let options = AddOptions { fields, ..AddOptions::default() };
+    let options = AddOptions { fields: Some(fields), ..AddOptions::default() };
     let report = collection.add_dir_with(home.dir.path(), &options, &mut |_| ControlFlow::Continue(())).unwrap();
     collection.commit().unwrap();
     assert_eq!((report.updated, report.removed, report.chunks_removed), (1, 1, 2), "a.jsonl has no such fields");
     assert_eq!(collection.get("x1").unwrap()[0].payload["lang"], "ko");
     assert!(collection.get("k1").unwrap().is_empty());
+    drop(collection);
+    let again = home.index();
+    assert_eq!((again.unchanged, again.removed), (2, 0), "the fields are remembered");
+    assert_eq!(home.open().get("x1").unwrap().len(), 1);
+}
+
+#[test]
+fn every_chunk_of_a_row_has_its_payload_which_is_stored_once() {
+    let notes = "Some words about the weather and the harvest. ".repeat(200);
+    let html = "x".repeat(100_000);
+    let row = serde_json::json!({"key": "k", "text": notes, "html": html, "year": 1999});
+    let home = Home::new(&[(
+        "a.jsonl",
+        &format!("{{\"key\":\"b\",\"text\":\"\"}}\n{{\"key\":\"b\",\"text\":\"Yaks.\"}}\n{row}\n"),
+    )]);
+    let report = home.index();
+    assert!(report.chunks_added > 20 && report.skipped.is_empty(), "{report:?}");
+    let collection = home.open();
+    for hit in collection.search("harvest").k(15).run().unwrap() {
+        assert_eq!((hit.payload["year"].as_u64(), hit.payload["html"].as_str().unwrap().len()), (Some(1999), 100_000));
+    }
+    let found = collection.search("harvest").k(15).mode(Mode::Lexical).run().unwrap();
+    assert!(found.hits.iter().all(|hit| hit.payload["year"] == 1999));
+    assert!(collection.status().unwrap().bytes < 1_000_000);
+    assert_eq!(collection.get("b").unwrap()[0].text, "Yaks.", "a row without text takes no key");
+}
+
+#[test]
+fn a_file_deleted_by_its_key_comes_back_with_the_folder() {
+    let home = Home::new(&[("a.md", CATS), ("b.md", SHIPS)]);
+    home.index();
+    let mut collection = home.open();
+    assert_eq!(collection.delete("a.md").unwrap(), 1);
+    collection.commit().unwrap();
+    assert!(collection.get("a.md").unwrap().is_empty());
+    assert_eq!(counts(&collection.add_dir(home.dir.path()).unwrap()), [1, 0, 1, 0, 1, 0, 1]);
+    assert_eq!(collection.delete("a.md").unwrap(), 1, "also before the commit");
+    assert_eq!(collection.add_dir(home.dir.path()).unwrap().added, 1);
+    collection.commit().unwrap();
+    assert_eq!(collection.get("a.md").unwrap().len(), 1);
 }
 
 #[test]
@@ -146,6 +186,23 @@ fn odd_names_are_found_and_forgotten() {
     assert_eq!(found, ["ship\\xFF.txt", "new\nline.md"]);
     fs::remove_file(odd).unwrap();
     assert_eq!(counts(&home.index()), [0, 0, 1, 1, 0, 1, 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_whose_names_are_not_utf8_keep_apart() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let (home, other) = (Home::new(&[]), Home::new(&[]));
+    let folders = [&b"a\xFF"[..], b"a\xFE", br"a\xFF"].map(|name| other.dir.path().join(OsStr::from_bytes(name)));
+    let mut collection = home.open();
+    for (folder, text) in folders.iter().zip([CATS, SHIPS, 김치]) {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("note.md"), text).unwrap();
+        assert_eq!(counts(&collection.add_dir(folder).unwrap())[..4], [1, 0, 0, 0]);
+    }
+    collection.commit().unwrap();
+    assert_eq!(collection.status().unwrap().documents, 3);
 }
 
 #[test]
