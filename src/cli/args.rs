@@ -40,7 +40,7 @@ pub struct IndexArgs {
     /// The collection: a folder, or its .gyeol [default: DIR/.gyeol]
     #[arg(long = "in", value_name = "PATH")]
     pub collection: Option<PathBuf>,
-    /// Remove the collection and make it anew, also what programs added to it
+    /// Make the collection anew; until it is done the old one stands. What programs added by key is lost
     #[arg(long)]
     pub rebuild: bool,
     /// Tokens in a chunk, at most [default: what the collection has, else 64]

@@ -16,7 +16,7 @@ use super::documents::{self, By, FileRecord, StoredChunk};
 use super::manifest::{Manifest, SegmentEntry};
 use super::merge::{self, Rows};
 use super::snapshot::{self, LiveSegment, Snapshot, documents_error, write_tombstones};
-use crate::error::{CollectionError, Result, StoreError};
+use crate::error::{CollectionError, Error, Result, StoreError};
 use crate::index::{GRAPH_FROM_ROWS, HnswParams, Segment};
 use crate::metric::Metric;
 use crate::store::lock::WriterLock;
@@ -61,7 +61,10 @@ impl Writer {
     /// may be damaged. `base` is told which file numbers are taken.
     pub fn open_anew(storage: Arc<dyn Storage>, base: &mut Manifest) -> Result<Self> {
         let lock = take_lock(&*storage)?;
-        let (tantivy, fields) = open_documents(&storage).or_else(|_| {
+        let (tantivy, fields) = open_documents(&storage).or_else(|error| {
+            if !matches!(error, Error::Store(StoreError::Corrupt { .. }) | Error::Collection(_)) {
+                return Err(error);
+            }
             // Not even the store can be opened: there is nothing to keep until the commit.
             for (path, _) in storage.list(Path::new(documents_folder())).unwrap_or_default() {
                 let _ = storage.remove(&path);
