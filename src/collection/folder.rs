@@ -167,8 +167,7 @@ fn row_fields(name: &str, fields: &Fields) -> Option<(String, String)> {
 }
 
 fn is_unchanged(record: &FileRecord, entry: &Entry, fields: Option<&Fields>) -> bool {
-    let stat = |len, modified, changed| (len, modified, changed);
-    stat(record.len, record.modified_ns, record.changed_ns) == stat(entry.len, entry.modified_ns, entry.changed_ns)
+    (record.len, record.modified_ns, record.changed_ns) == (entry.len, entry.modified_ns, entry.changed_ns)
         && entry.modified_ns.max(entry.changed_ns) + (RACY.as_nanos() as u64) < record.read_ns
         && record.fields == row_fields(&entry.name, &fields_for(Some(record), fields))
 }
@@ -416,4 +415,28 @@ fn cut(name: &str, file: &FileText, chunker: &Chunker<'_>, skipped: &mut Vec<Ski
         (0..).zip(chunker.chunks(document)).map(chunk).collect::<Vec<_>>()
     });
     chunks.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_passed_over_only_when_nothing_about_it_changed() {
+        let (second, name) = (1_000_000_000, "a.csv".to_owned());
+        let fields = Some(("key".to_owned(), "text".to_owned()));
+        let (hash, skipped) = (String::new(), Vec::new());
+        let (modified_ns, changed_ns, read_ns) = (10 * second, 11 * second, 20 * second);
+        let record = FileRecord { len: 5, modified_ns, changed_ns, read_ns, hash, chunks: 1, fields, skipped };
+        let entry = Entry { path: name.clone().into(), name, len: 5, modified_ns, changed_ns };
+        assert!(is_unchanged(&record, &entry, None));
+        assert!(is_unchanged(&record, &entry, Some(&Fields::default())));
+        let others = Fields { key: "id".to_owned(), text: "text".to_owned() };
+        assert!(!is_unchanged(&record, &entry, Some(&others)), "other fields");
+        assert!(!is_unchanged(&record, &Entry { len: 6, ..entry.clone() }, None), "another length");
+        assert!(!is_unchanged(&record, &Entry { modified_ns: 9 * second, ..entry.clone() }, None), "set back");
+        assert!(!is_unchanged(&record, &Entry { changed_ns: 12 * second, ..entry.clone() }, None), "renamed over");
+        let racy = FileRecord { read_ns: 12 * second, ..record };
+        assert!(!is_unchanged(&racy, &entry, None), "it may have changed again within a tick of the clock");
+    }
 }

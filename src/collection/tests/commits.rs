@@ -324,6 +324,19 @@ fn a_folder_with_other_files_is_left_alone() {
 }
 
 #[test]
+fn a_changed_letter_in_the_commit_is_found() {
+    let home = Home::new(&[("a.md", "A cat sleeps.")]);
+    home.index();
+    let meta = home.at().join(directory::FOLDER).join("meta.json");
+    let text = fs::read_to_string(&meta).unwrap();
+    let changed = text.replacen("\"opstamp\"", "\"opstamq\"", 1);
+    assert_ne!(changed, text);
+    fs::write(&meta, changed).unwrap();
+    let error = Collection::open(home.at(), builtin()).err().unwrap();
+    assert!(error.to_string().contains("checksum"), "{error}");
+}
+
+#[test]
 fn a_missing_file_is_damage() {
     let home = Home::new(&[("a.md", "A cat sleeps.")]);
     home.index();
