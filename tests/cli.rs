@@ -308,7 +308,7 @@ mod unix {
     #[test]
     fn a_full_stdout_is_an_error() {
         if !Path::new("/dev/full").exists() {
-            eprintln!("SKIPPED: no /dev/full");
+            let _ = writeln!(std::io::stderr(), "SKIPPED: no /dev/full");
             return;
         }
         let home = Home::indexed();
@@ -337,7 +337,7 @@ mod unix {
         modes(0o755, 0o644);
         assert_eq!(search.status.code(), Some(0));
         if writable {
-            eprintln!("SKIPPED: this user may write to read-only files");
+            let _ = writeln!(std::io::stderr(), "SKIPPED: this user may write to read-only files");
             return;
         }
         assert_eq!(index.status.code(), Some(7));

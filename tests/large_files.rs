@@ -12,7 +12,7 @@ use gyeol::embed::builtin;
 fn wanted() -> bool {
     let wanted = std::env::var_os("GYEOL_LARGE_FILES").is_some();
     if !wanted {
-        eprintln!("SKIPPED: set GYEOL_LARGE_FILES=1");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: set GYEOL_LARGE_FILES=1");
     }
     wanted
 }

@@ -1,5 +1,6 @@
 //! Recall of the graph against brute force, on real vectors.
 
+use std::io::Write;
 use std::path::Path;
 
 use gyeol::vectors::npy;
@@ -48,7 +49,7 @@ fn sentence_embeddings() {
     let folder = std::env::var("GYEOL_VECTORS").unwrap_or_else(|_| "../shared/vectors".to_owned());
     let folder = Path::new(&folder).join("text-384");
     if !folder.is_dir() {
-        eprintln!("SKIPPED: no vectors at {} (set GYEOL_VECTORS)", folder.display());
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no vectors at {} (set GYEOL_VECTORS)", folder.display());
         return;
     }
     let rows = npy::read(folder.join("base.f16.npy")).unwrap();

@@ -1,7 +1,7 @@
 //! A folder into the collection: what is new, what changed, what is gone.
 //!
 //! Files are taken in groups. A group is read, chunked and embedded before anything of it is
-//! added, so a group is in the collection whole or not at all.
+//! added, so a file is in the collection whole or not at all.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -235,19 +235,22 @@ impl Run<'_> {
         }
         let chunks: Vec<&StoredChunk> = files.iter().flat_map(|f| &f.chunks).collect();
         let bytes = group.iter().map(|e| e.len).sum();
-        let Some(vectors) = self.embed(&chunks, bytes)? else {
-            self.report.cancelled = true;
-            return Ok(());
-        };
+        let (vectors, cancelled) = self.embed(&chunks, bytes)?;
+        self.report.cancelled = cancelled;
+        // When it was cancelled: of the files whose chunks all have their answer, none is lost.
+        let mut left = vectors.len();
         let mut vectors = vectors.into_iter();
         for file in &files {
+            let Some(after) = left.checked_sub(file.chunks.len()) else { break };
+            left = after;
             self.replace(file, known.contains_key(&file.name), &mut vectors)?;
         }
         Ok(())
     }
 
-    /// The vectors of chunks, in their order; `None` when the run was cancelled.
-    fn embed(&mut self, chunks: &[&StoredChunk], bytes: u64) -> Result<Option<Vec<Vector>>> {
+    /// The vectors of chunks, in their order, and whether the run was cancelled: then of the first ones
+    /// only.
+    fn embed(&mut self, chunks: &[&StoredChunk], bytes: u64) -> Result<(Vec<Vector>, bool)> {
         let before = self.progress;
         let mut out: Vec<Vector> = Vec::with_capacity(chunks.len());
         // Also once for a group without chunks, so that cancelling is always heard.
@@ -262,10 +265,10 @@ impl Run<'_> {
             let done = bytes as f64 * if chunks.is_empty() { 1.0 } else { out.len() as f64 / chunks.len() as f64 };
             self.progress.bytes = before.bytes + done as u64;
             if (self.on_progress)(&self.progress).is_break() {
-                return Ok(None);
+                return Ok((out, true));
             }
             if parts.peek().is_none() {
-                return Ok(Some(out));
+                return Ok((out, false));
             }
         }
     }

@@ -1,5 +1,7 @@
-//! Real texts that lie beside the project and are not shipped with it.
+//! Real texts that lie beside the project and are not shipped with it. What is skipped is said on
+//! stderr itself, since the test runner keeps the words of tests that pass to itself.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,13 +10,13 @@ pub fn converted(out: &Path) -> bool {
     let corpora = std::env::var("GYEOL_CORPORA").unwrap_or_else(|_| "../shared/corpora".to_owned());
     let script = Path::new(&corpora).join("convert.py");
     if !script.is_file() {
-        eprintln!("SKIPPED: no judged corpora at {corpora} (set GYEOL_CORPORA)");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no judged corpora at {corpora} (set GYEOL_CORPORA)");
         return false;
     }
     let run = Command::new("python3").arg(&script).arg(out).output();
     let done = run.as_ref().is_ok_and(|r| r.status.success());
     if !done {
-        eprintln!("SKIPPED: python3 {} failed: {run:?}", script.display());
+        let _ = writeln!(std::io::stderr(), "SKIPPED: python3 {} failed: {run:?}", script.display());
     }
     done
 }
