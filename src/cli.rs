@@ -3,6 +3,7 @@
 //! stdout is data, stderr is everything else. A broken pipe (`| head -1`) ends the run quietly.
 
 mod args;
+mod bench;
 mod embed;
 mod failure;
 mod index;
@@ -10,6 +11,7 @@ mod locate;
 mod print;
 mod search;
 mod status;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -58,5 +60,6 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Search(args) => search::run(args),
         Command::Status(args) => status::run(args),
         Command::Embed(args) => embed::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -68,6 +68,20 @@ pub enum VectorsError {
         /// The value found.
         value: f32,
     },
+    /// A magnitude that the storage asked for cannot hold.
+    #[error(
+        "row {row} holds {value} at position {column}, over the {limit} of f16; scale the rows, or store them as f32"
+    )]
+    TooLarge {
+        /// The row, from 0.
+        row: usize,
+        /// The position in the row, from 0.
+        column: usize,
+        /// The value found.
+        value: f32,
+        /// The largest magnitude.
+        limit: f32,
+    },
     /// A zero vector, which has no direction and so no cosine.
     #[error("row {row} has norm 0, which has no direction for cosine; drop the row, or use Metric::Dot or Metric::L2")]
     ZeroNorm {

@@ -3,18 +3,25 @@
 //! Both take rows through one door: values must be finite, and for cosine the norm above 0 (rows
 //! are scaled to length 1 there). Both answer [`Neighbor`]s nearest first, ties by row number.
 
+mod calibrate;
 mod door;
+mod effort;
 mod flat;
 mod hnsw;
+mod order;
+mod quant;
+mod rows;
 mod segment;
+mod space;
 mod top;
 
 #[cfg(feature = "collection")]
 pub(crate) use door::prepare;
+pub use effort::Effort;
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswParams};
 #[cfg(feature = "collection")]
-pub(crate) use segment::{GRAPH_FROM_ROWS, Segment};
+pub(crate) use segment::Segment;
 
 use crate::error::IndexError;
 use crate::metric::Metric;
@@ -27,6 +34,39 @@ pub struct Neighbor {
     pub id: u32,
     /// The distance by the index's metric: smaller is nearer. [`Metric::score`] makes it a score.
     pub distance: f32,
+}
+
+/// How the full rows of an index are stored: what candidates are compared by at last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowStorage {
+    /// As given, 4 bytes a value.
+    #[default]
+    F32,
+    /// IEEE 754 binary16, 2 bytes a value: about three decimal digits, and no magnitude over 65,504.
+    F16,
+}
+
+impl RowStorage {
+    /// The largest magnitude that `f16` holds.
+    pub(crate) const F16_MAX: f32 = 65_504.0;
+
+    /// The name: `f32` or `f16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            RowStorage::F32 => "f32",
+            RowStorage::F16 => "f16",
+        }
+    }
+
+    /// The number that stands for this storage in files.
+    pub(crate) fn code(self) -> u64 {
+        self as u64
+    }
+
+    /// The storage that a number in a file stands for.
+    pub(crate) fn from_code(code: u64) -> Option<Self> {
+        [RowStorage::F32, RowStorage::F16].into_iter().find(|s| s.code() == code)
+    }
 }
 
 /// What both kinds of index can do.

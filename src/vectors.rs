@@ -9,8 +9,8 @@ use crate::error::VectorsError;
 pub mod fvecs;
 pub mod npy;
 
-/// The most rows that one matrix or index takes: row numbers are `u32`, and one value is kept back.
-pub const MAX_ROWS: usize = u32::MAX as usize - 1;
+/// The most rows that one matrix or index takes: a row number is a `u32` of which one bit is kept back.
+pub const MAX_ROWS: usize = i32::MAX as usize;
 
 /// An owned row-major matrix: `n` rows of `dim` values.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +111,15 @@ impl Vectors {
     /// All values, row after row.
     pub fn as_slice(&self) -> &[f32] {
         &self.data
+    }
+
+    /// The same rows in another order: row `i` is what row `order[i]` was.
+    pub(crate) fn permuted(&self, order: &[u32]) -> Vectors {
+        use rayon::prelude::*;
+        let mut data = vec![0.0; order.len() * self.dim];
+        let places = data.par_chunks_exact_mut(self.dim).zip(order);
+        places.for_each(|(place, &row)| place.copy_from_slice(self.row(row as usize)));
+        Vectors { data, dim: self.dim }
     }
 
     /// All values, row after row, to write.

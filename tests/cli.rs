@@ -204,7 +204,7 @@ fn exit_codes_say_what_went_wrong() {
     assert_eq!(code(&["index", "-q"]), Some(0));
     fails(&["search"], 2, "QUERY");
     fails(&["search", "x", "-k", "0"], 2, "k is 0");
-    fails(&["search", "x", "--ef", "0"], 2, "ef_search");
+    fails(&["search", "x", "--ef", "0"], 2, "ef is 0");
     fails(&["search", "x", "--dense", "--lexical"], 2, "cannot be used with");
     fails(&["search", " "], 2, "blank");
     fails(&["index", "--chunk-tokens", "0"], 2, "tokens");

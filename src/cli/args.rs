@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 nothing found, 2 usage, 3 no collection, 4 damaged or newer format, 5 locked, 6 model or provider, \
@@ -26,6 +26,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Turn lines of stdin into vectors
     Embed(EmbedArgs),
+    /// Measure an index over vectors from files
+    Bench(BenchArgs),
 }
 
 /// Build or refresh the collection of a folder
@@ -84,9 +86,12 @@ pub struct SearchArgs {
     #[arg(long)]
     pub lexical: bool,
     /// Compare with every vector instead of walking the graph
-    #[arg(long, conflicts_with_all = ["ef", "lexical"])]
+    #[arg(long, conflicts_with_all = ["ef", "recall", "lexical"])]
     pub exact: bool,
-    /// Effort of the walk through the graph (ef_search): more is slower and finds more [default: 128]
+    /// The part of the true nearest vectors to find, over 0 and at most 1: more is slower [default: 0.95]
+    #[arg(long, value_name = "R", conflicts_with_all = ["ef", "lexical"])]
+    pub recall: Option<f32>,
+    /// Effort of the walk through the graph (ef_search) instead: more is slower and finds more
     #[arg(long, value_name = "N", conflicts_with = "lexical")]
     pub ef: Option<usize>,
     /// Print whole texts instead of their beginnings
@@ -122,4 +127,83 @@ pub struct EmbedArgs {
     /// Print JSON Lines; the default
     #[arg(long, conflicts_with = "out")]
     pub json: bool,
+}
+
+/// Measure an index over vectors from files
+///
+/// Builds an index, saves it, opens it again and searches: recall and speed at each effort. Speed is
+/// queries in a CPU-second of the process while all of them are searched at once, and the times of
+/// queries asked one by one (the fastest of three). Files are .npy (f2, f4, f8), or fvecs and ivecs.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The rows to index
+    #[arg(long, value_name = "FILE")]
+    pub base: PathBuf,
+    /// The queries
+    #[arg(long, value_name = "FILE")]
+    pub queries: PathBuf,
+    /// The row numbers of each query's true neighbours, nearest first [default: found by comparing every row]
+    #[arg(long, value_name = "FILE")]
+    pub neighbors: Option<PathBuf>,
+    /// How nearness is measured
+    #[arg(long, value_enum, default_value_t = MetricArg::Cosine)]
+    pub metric: MetricArg,
+    /// How many neighbours
+    #[arg(short, long, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// Threads that build and search
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    pub threads: usize,
+    /// Efforts to measure [default: growing ones until the recall is 0.994]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    pub ef: Vec<usize>,
+    /// How the full rows are kept
+    #[arg(long, value_enum, default_value_t = StorageArg::F32)]
+    pub storage: StorageArg,
+    /// Links of a row in the upper layers; layer 0 has twice as many
+    #[arg(long, value_name = "N", default_value_t = gyeol::HnswParams::DEFAULT_M)]
+    pub m: usize,
+    /// Candidates kept while the graph is built
+    #[arg(long, value_name = "N", default_value_t = gyeol::HnswParams::DEFAULT_EF_CONSTRUCTION)]
+    pub ef_construction: usize,
+    /// Keep the index in this file, and use it when it is there
+    #[arg(long, value_name = "FILE")]
+    pub index: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A metric, as it is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MetricArg {
+    Cosine,
+    L2,
+    Dot,
+}
+
+impl From<MetricArg> for gyeol::Metric {
+    fn from(metric: MetricArg) -> Self {
+        match metric {
+            MetricArg::Cosine => gyeol::Metric::Cosine,
+            MetricArg::L2 => gyeol::Metric::L2,
+            MetricArg::Dot => gyeol::Metric::Dot,
+        }
+    }
+}
+
+/// A storage of rows, as it is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StorageArg {
+    F32,
+    F16,
+}
+
+impl From<StorageArg> for gyeol::RowStorage {
+    fn from(storage: StorageArg) -> Self {
+        match storage {
+            StorageArg::F32 => gyeol::RowStorage::F32,
+            StorageArg::F16 => gyeol::RowStorage::F16,
+        }
+    }
 }

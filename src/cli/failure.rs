@@ -3,7 +3,7 @@
 use std::io;
 
 use gyeol::Error;
-use gyeol::error::{CollectionError, IndexError, StoreError, TextError};
+use gyeol::error::{CollectionError, IndexError, StoreError, TextError, VectorsError};
 
 pub const NOTHING_FOUND: u8 = 1;
 pub const USAGE: u8 = 2;
@@ -44,7 +44,7 @@ impl From<Error> for Failure {
         let code = match &error {
             Error::Store(e) => of_store(e),
             Error::Index(IndexError::Store(e)) => of_store(e),
-            Error::Vectors(gyeol::error::VectorsError::Io { .. }) => IO,
+            Error::Vectors(VectorsError::Io { .. }) => IO,
             Error::Text(TextError::Folder { .. }) => IO,
             Error::Embed(_) => PROVIDER,
             Error::Collection(e) => of_collection(e),
@@ -52,6 +52,18 @@ impl From<Error> for Failure {
             _ => USAGE,
         };
         Failure::new(code, error.to_string())
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<VectorsError> for Failure {
+    fn from(error: VectorsError) -> Self {
+        Error::from(error).into()
     }
 }
 

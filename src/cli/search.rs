@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use gyeol::collection::{Found, Mode};
-use gyeol::{Collection, Hit};
+use gyeol::{Collection, Effort, Hit};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -20,11 +20,13 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     let collection = Collection::open(path, gyeol::embed::builtin())?;
     let query = args.query.join(" ");
     let mode = if args.lexical { Mode::Lexical } else { Mode::Dense };
-    let mut search = collection.search(&query).k(args.k).mode(mode).exact(args.exact);
-    if let Some(ef) = args.ef {
-        search = search.ef_search(ef);
-    }
-    let found = search.run()?;
+    let effort = match (args.exact, args.ef, args.recall) {
+        (true, ..) => Effort::Exact,
+        (_, Some(ef), _) => Effort::Ef(ef),
+        (.., Some(recall)) => Effort::Recall(recall),
+        _ => Effort::default(),
+    };
+    let found = collection.search(&query).k(args.k).mode(mode).effort(effort).run()?;
     if found.mode != mode {
         print::note("the model knows no word of the query, so it was searched by words");
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use crate::error::IndexError;
 use crate::index::Segment;
 
 /// Segments of one tier are joined when there are this many of them, the new one included; tiers
@@ -65,14 +64,11 @@ impl Rows {
     }
 
     /// Adds the rows of a segment that are not deleted.
-    pub fn take(&mut self, segment: &Segment, deleted: &HashSet<u32>) -> Result<(), IndexError> {
-        let rows = segment.rows()?;
-        for (row, &slot) in segment.slots().iter().enumerate() {
-            if !deleted.contains(&(row as u32)) {
-                self.push(slot, rows.row(row), segment.norms().get(row).copied().unwrap_or(1.0));
-            }
+    pub fn take(&mut self, segment: &Segment, deleted: &HashSet<u32>) {
+        for row in (0..segment.len() as u32).filter(|row| !deleted.contains(row)) {
+            let (values, norm) = segment.row(row);
+            self.push(segment.slot(row), &values, norm);
         }
-        Ok(())
     }
 
     /// `(slots, values, norms)` in the order of the slots.

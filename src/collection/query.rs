@@ -7,7 +7,7 @@ use super::documents::StoredChunk;
 use super::snapshot::{Snapshot, documents_error};
 use crate::embed::{Answer, Role, embed_many};
 use crate::error::{CollectionError, IndexError, Result};
-use crate::index::HnswParams;
+use crate::index::Effort;
 
 /// What a search goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,8 +94,7 @@ pub struct Search<'a> {
     query: &'a str,
     k: usize,
     mode: Mode,
-    exact: bool,
-    ef_search: usize,
+    effort: Effort,
 }
 
 impl<'a> Search<'a> {
@@ -103,8 +102,7 @@ impl<'a> Search<'a> {
     pub const DEFAULT_K: usize = 10;
 
     pub(super) fn new(collection: &'a Collection, query: &'a str) -> Self {
-        let ef_search = HnswParams::DEFAULT_EF_SEARCH;
-        Search { collection, query, k: Self::DEFAULT_K, mode: Mode::Dense, exact: false, ef_search }
+        Search { collection, query, k: Self::DEFAULT_K, mode: Mode::Dense, effort: Effort::default() }
     }
 
     /// How many hits, from 1; fewer come back only when the collection has fewer. Default
@@ -120,15 +118,10 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// Compare with every vector instead of walking the graph.
-    pub fn exact(mut self, exact: bool) -> Self {
-        self.exact = exact;
-        self
-    }
-
-    /// The effort of the graph's walk, as in [`HnswParams::ef_search`].
-    pub fn ef_search(mut self, ef_search: usize) -> Self {
-        self.ef_search = ef_search;
+    /// How much work to do: by the recall to reach, by the candidates that a walk keeps, or every
+    /// vector. Default [`Effort::Recall`] of [`Effort::DEFAULT_RECALL`].
+    pub fn effort(mut self, effort: Effort) -> Self {
+        self.effort = effort;
         self
     }
 
@@ -141,7 +134,7 @@ impl<'a> Search<'a> {
         if self.k == 0 {
             return Err(IndexError::ZeroK.into());
         }
-        HnswParams { ef_search: self.ef_search, ..HnswParams::default() }.validate()?;
+        self.effort.validate()?;
         if self.query.trim().is_empty() {
             return Err(CollectionError::Query("the query is blank; ask with at least one word".to_owned()).into());
         }
@@ -164,13 +157,8 @@ impl<'a> Search<'a> {
         for live in &snapshot.segments {
             let keep = |row: u32| !live.deleted.contains(&row);
             let keep: Option<&(dyn Fn(u32) -> bool + Sync)> = if live.deleted.is_empty() { None } else { Some(&keep) };
-            let found = if self.exact {
-                live.segment.exact(query, self.k, keep)?
-            } else {
-                live.segment.nearest(query, self.k, self.ef_search, keep)?
-            };
-            let slots = live.segment.slots();
-            nearest.extend(found.iter().map(|n| (n.distance, slots[n.id as usize])));
+            let found = live.segment.nearest(query, self.k, self.effort, keep)?;
+            nearest.extend(found.iter().map(|n| (n.distance, live.segment.slot(n.id))));
         }
         nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         nearest.truncate(self.k);

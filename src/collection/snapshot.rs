@@ -1,5 +1,6 @@
 //! A collection as of one commit: what readers hold.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,11 +34,6 @@ pub(super) struct LiveSegment {
 }
 
 impl LiveSegment {
-    /// The row of a slot. Slots ascend with the rows.
-    pub fn row_of(&self, slot: u64) -> Option<u32> {
-        self.segment.slots().binary_search(&slot).ok().map(|row| row as u32)
-    }
-
     /// Rows that are not deleted.
     pub fn live(&self) -> usize {
         self.segment.len().saturating_sub(self.deleted.len())
@@ -96,14 +92,8 @@ impl Snapshot {
     }
 
     /// The unit vector of a slot and the norm it had.
-    pub fn vector(&self, slot: u64) -> Result<Option<(&[f32], f32)>, IndexError> {
-        for live in &self.segments {
-            if let Some(row) = live.row_of(slot) {
-                let norm = live.segment.norms().get(row as usize).copied().unwrap_or(1.0);
-                return Ok(Some((live.segment.rows()?.row(row as usize), norm)));
-            }
-        }
-        Ok(None)
+    pub fn vector(&self, slot: u64) -> Option<(Cow<'_, [f32]>, f32)> {
+        self.segments.iter().find_map(|live| live.segment.row_of(slot).map(|row| live.segment.row(row)))
     }
 }
 

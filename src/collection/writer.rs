@@ -17,7 +17,7 @@ use super::manifest::{Manifest, SegmentEntry};
 use super::merge::{self, Rows};
 use super::snapshot::{self, LiveSegment, Snapshot, documents_error, write_tombstones};
 use crate::error::{CollectionError, Error, Result, StoreError};
-use crate::index::{GRAPH_FROM_ROWS, HnswParams, Segment};
+use crate::index::{HnswParams, Segment};
 use crate::metric::Metric;
 use crate::store::lock::WriterLock;
 use crate::store::{Storage, publish};
@@ -244,7 +244,7 @@ impl Writer {
     fn vector_files(&self, old: &[LiveSegment], new: Rows, manifest: &mut Manifest) -> Result<Vec<SegmentEntry>> {
         let mut deleted: Vec<HashSet<u32>> = Vec::new();
         for live in old {
-            let newly = self.dead.iter().filter_map(|&slot| live.row_of(slot));
+            let newly = self.dead.iter().filter_map(|&slot| live.segment.row_of(slot));
             deleted.push(live.deleted.iter().copied().chain(newly).collect());
         }
         let live: Vec<usize> = old.iter().zip(&deleted).map(|(s, d)| s.segment.len() - d.len()).collect();
@@ -254,7 +254,7 @@ impl Writer {
         let mut merged = new;
         for (i, segment) in old.iter().enumerate() {
             if absorbed.contains(&i) {
-                merged.take(&segment.segment, &deleted[i])?;
+                merged.take(&segment.segment, &deleted[i]);
             } else if deleted[i].len() == segment.deleted.len() {
                 entries.push(segment.entry.clone());
             } else {
@@ -278,7 +278,7 @@ impl Writer {
         let (slots, data, norms) = rows.into_ascending();
         let n = slots.len();
         let vectors = Vectors::new(data, manifest.model.dim)?;
-        let segment = Segment::build(metric, vectors, norms, slots, &HnswParams::default(), n >= GRAPH_FROM_ROWS);
+        let segment = Segment::build(metric, vectors, norms, slots, &HnswParams::default());
         let file = file_name(manifest, "seg");
         publish(&*self.storage, &Path::new(snapshot::FOLDER).join(&file), |out| segment.write(out).map(drop))?;
         Ok(SegmentEntry { file, rows: n, tombstones: None, deleted: 0 })

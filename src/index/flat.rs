@@ -3,11 +3,13 @@
 use rayon::prelude::*;
 
 use super::door::{prepare, prepare_query};
+use super::rows::RowsView;
+use super::space::Space;
 use super::top::{Candidate, Top};
 use super::{Index, Neighbor};
 use crate::error::IndexError;
 use crate::metric::{Kernels, Metric};
-use crate::vectors::{Vectors, VectorsView};
+use crate::vectors::Vectors;
 
 /// Rows that a thread scans before it may hand work on.
 const BLOCK: usize = 2048;
@@ -59,33 +61,31 @@ impl Index for Flat {
             return Err(IndexError::ZeroK);
         }
         let query = prepare_query(self.metric, self.dim(), query)?;
-        let found = scan(self.kernels, self.metric, &query, self.rows.view(), k, |_| true);
+        let rows = RowsView::of(self.rows.view(), self.metric, self.kernels);
+        let found = scan(rows, &query, k, Some);
         Ok(neighbors(self.metric, &found))
     }
 }
 
-/// The `k` best of the rows that `keep` lets pass, by comparing each; on all cores.
+/// The `k` best of all places for which `row` gives a row number, by comparing each; on all cores.
 pub(super) fn scan(
-    kernels: Kernels,
-    metric: Metric,
+    rows: RowsView<'_>,
     query: &[f32],
-    rows: VectorsView<'_>,
     k: usize,
-    keep: impl Fn(u32) -> bool + Sync,
+    row: impl Fn(u32) -> Option<u32> + Sync,
 ) -> Vec<Candidate> {
-    let k = k.min(rows.len());
+    let n = rows.len();
+    let k = k.min(n);
     let block = |from: usize| {
         let mut top = Top::new(k);
-        for id in from..(from + BLOCK).min(rows.len()) {
-            if keep(id as u32) {
-                let rank = kernels.rank(metric, query, rows.row(id));
-                top.push(Candidate { rank, id: id as u32 });
+        for place in from as u32..(from + BLOCK).min(n) as u32 {
+            if let Some(id) = row(place) {
+                top.push(Candidate { rank: rows.rank(query, place), id });
             }
         }
         top
     };
-    let starts = (0..rows.len()).into_par_iter().step_by(BLOCK);
-    starts.map(block).reduce(|| Top::new(k), Top::merge).into_vec()
+    (0..n).into_par_iter().step_by(BLOCK).map(block).reduce(|| Top::new(k), Top::merge).into_vec()
 }
 
 /// Candidates as the public answers.

@@ -6,6 +6,7 @@
 //! arXiv:2305.04359): every row of a batch searches the graph as it stood before the batch, so the
 //! result is the same on any number of threads.
 
+mod beam;
 mod build;
 mod connect;
 mod links;
@@ -14,16 +15,17 @@ mod search;
 use std::fs::File;
 use std::path::Path;
 
+pub(super) use build::Ask;
 pub(super) use links::{Graph, Layer};
-pub(super) use search::{ScratchPool, walk};
+pub(super) use search::{Keep, ScratchPool, walk};
 
 use super::door::prepare;
 use super::segment::Segment;
-use super::{Index, Neighbor};
-use crate::error::{IndexError, StoreError};
+use super::{Effort, Index, Neighbor, RowStorage};
+use crate::error::{IndexError, StoreError, VectorsError};
 use crate::metric::Metric;
 use crate::store::{Disk, Mapped, publish};
-use crate::vectors::Vectors;
+use crate::vectors::{Vectors, VectorsView};
 
 /// How a graph is built.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,12 +36,11 @@ pub struct HnswParams {
     /// Candidates kept while a new row looks for its neighbours: more builds longer and finds
     /// better ones. From 1 to 10,000, default [`HnswParams::DEFAULT_EF_CONSTRUCTION`].
     pub ef_construction: usize,
-    /// Candidates kept by [`Index::search`]: more is slower and more accurate. From 1, default
-    /// [`HnswParams::DEFAULT_EF_SEARCH`]; `k` is used when that is larger. Not stored in the file.
-    pub ef_search: usize,
     /// Seed of the rows' layers and of the order of insertion, default 42. The same rows,
     /// parameters and seed give the same graph on any number of threads.
     pub seed: u64,
+    /// How the full rows are kept, default [`RowStorage::F32`].
+    pub storage: RowStorage,
 }
 
 impl HnswParams {
@@ -47,8 +48,6 @@ impl HnswParams {
     pub const DEFAULT_M: usize = 16;
     /// Default of [`HnswParams::ef_construction`].
     pub const DEFAULT_EF_CONSTRUCTION: usize = 200;
-    /// Default of [`HnswParams::ef_search`].
-    pub const DEFAULT_EF_SEARCH: usize = 128;
     /// Default of [`HnswParams::seed`].
     pub const DEFAULT_SEED: u64 = 42;
 
@@ -62,8 +61,7 @@ impl HnswParams {
         };
         check("m", self.m, (2..=256).contains(&self.m), "from 2 to 256")?;
         let ef = self.ef_construction;
-        check("ef_construction", ef, (1..=10_000).contains(&ef), "from 1 to 10000")?;
-        check("ef_search", self.ef_search, self.ef_search >= 1, "at least 1")
+        check("ef_construction", ef, (1..=10_000).contains(&ef), "from 1 to 10000")
     }
 
     /// The width of layer 0.
@@ -77,8 +75,8 @@ impl Default for HnswParams {
         HnswParams {
             m: Self::DEFAULT_M,
             ef_construction: Self::DEFAULT_EF_CONSTRUCTION,
-            ef_search: Self::DEFAULT_EF_SEARCH,
             seed: Self::DEFAULT_SEED,
+            storage: RowStorage::default(),
         }
     }
 }
@@ -99,7 +97,6 @@ impl Default for HnswParams {
 #[derive(Debug)]
 pub struct Hnsw {
     segment: Segment,
-    ef_search: usize,
 }
 
 impl Hnsw {
@@ -110,10 +107,12 @@ impl Hnsw {
     /// or of norm 0 under cosine.
     pub fn build(vectors: &Vectors, metric: Metric, params: &HnswParams) -> Result<Self, IndexError> {
         params.validate()?;
+        if params.storage == RowStorage::F16 {
+            check_f16(vectors.view())?;
+        }
         let (rows, norms) = prepare(metric, vectors.view())?;
-        let slots = (0..rows.len() as u64).collect();
-        let segment = Segment::build(metric, rows, norms, slots, params, true);
-        Ok(Hnsw { segment, ef_search: params.ef_search })
+        let segment = Segment::build(metric, rows, norms, Vec::new(), params);
+        Ok(Hnsw { segment })
     }
 
     /// Writes the index as one file, whole or not at all: an existing file is replaced only when
@@ -142,24 +141,31 @@ impl Hnsw {
         let file = File::open(path).map_err(|e| StoreError::io(path, "open", e))?;
         let map = Mapped::map(&file).map_err(|e| StoreError::io(path, "map", e))?;
         let segment = Segment::open(map, path)?;
-        Ok(Hnsw { segment, ef_search: HnswParams::DEFAULT_EF_SEARCH })
+        Ok(Hnsw { segment })
     }
 
-    /// [`Index::search`] with another effort than the one of the parameters.
+    /// [`Index::search`] with another effort than the default.
     ///
     /// # Errors
-    /// As [`Index::search`], and [`IndexError::Parameter`] when `ef_search` is 0.
-    pub fn search_with(&self, query: &[f32], k: usize, ef_search: usize) -> Result<Vec<Neighbor>, IndexError> {
-        HnswParams { ef_search, ..HnswParams::default() }.validate()?;
-        self.segment.nearest(query, k, ef_search, None)
+    /// As [`Index::search`], and [`IndexError::Parameter`] when the effort is out of its range.
+    pub fn search_with(&self, query: &[f32], k: usize, effort: Effort) -> Result<Vec<Neighbor>, IndexError> {
+        effort.validate()?;
+        self.segment.nearest(query, k, effort, None)
     }
 
-    /// The `k` nearest rows by comparing each: exact.
+    /// [`Index::search_many`] with another effort than the default.
     ///
     /// # Errors
-    /// As [`Index::search`].
-    pub fn search_exact(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
-        self.segment.exact(query, k, None)
+    /// As [`Hnsw::search_with`], for the first query that has one.
+    pub fn search_many_with(
+        &self,
+        queries: VectorsView<'_>,
+        k: usize,
+        effort: Effort,
+    ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
+        use rayon::prelude::*;
+        effort.validate()?;
+        (0..queries.len()).into_par_iter().map(|i| self.segment.nearest(queries.row(i), k, effort, None)).collect()
     }
 
     /// Reads a mapped index whole and compares every checksum.
@@ -168,6 +174,19 @@ impl Hnsw {
     /// [`IndexError::Store`] naming the section that does not hold.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.segment.verify()?)
+    }
+}
+
+/// What `f16` cannot hold is refused, not made infinite.
+fn check_f16(rows: VectorsView<'_>) -> Result<(), VectorsError> {
+    match rows.as_slice().iter().position(|x| x.is_finite() && x.abs() > RowStorage::F16_MAX) {
+        None => Ok(()),
+        Some(at) => Err(VectorsError::TooLarge {
+            row: at / rows.dim(),
+            column: at % rows.dim(),
+            value: rows.as_slice()[at],
+            limit: RowStorage::F16_MAX,
+        }),
     }
 }
 
@@ -185,6 +204,6 @@ impl Index for Hnsw {
     }
 
     fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
-        self.segment.nearest(query, k, self.ef_search, None)
+        self.segment.nearest(query, k, Effort::default(), None)
     }
 }

@@ -1,101 +1,136 @@
-//! A segment: immutable rows with their slots, and above a measured size a graph over them.
+//! A segment: immutable rows with their slots, and above a measured size codes and a graph.
 //!
-//! In memory or mapped from a file of kind [`Kind::Segment`]. The sections (numbers are
-//! little-endian; the container is described in [`crate::store::file`]):
-//!
-//! | id | numbers | section |
-//! |---|---|---|
-//! | 1 | 8 x u64 | META |
-//! | 2 | n x u64 | SLOTS |
-//! | 3 | n x dim f32 | VECTORS |
-//! | 4 | n f32, or none | NORMS |
-//! | 5 | n x m0 u32, or none | LINKS |
-//! | 6 | one u32 a layer above 0 | LAYER_SIZES |
-//! | 7 | c x (2 + m) u32 a layer above 0 | UPPER |
-//!
-//! META holds metric (0 cosine, 1 dot, 2 L2), dim, n, m, m0, `ef_construction`, the number of
-//! layers (0: no graph, the segment is scanned exactly) and one reserved 0. SLOTS maps a row to the
-//! number by which the collection knows it. NORMS are the rows' lengths before they were scaled to
-//! 1 (cosine only). Links are row numbers; a row of links ends at its full width or at the first
-//! `0xFFFF_FFFF`. A layer above 0 has `c` nodes and stores their row numbers, then each node's
-//! position in the layer below, then `c x m` links, which are positions in the same layer.
+//! Rows are numbered as they were given. A segment with a graph keeps them in another order, that
+//! of their places, in which near rows tend to be near in memory; `order` maps a place to its row.
 
+mod format;
+
+#[cfg(feature = "collection")]
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
+#[cfg(feature = "collection")]
+use std::sync::OnceLock;
 
-use super::Neighbor;
+use super::calibrate::{Calibration, Trial, rescore};
 use super::door::prepare_query;
-use super::flat::{neighbors, scan};
-use super::hnsw::{Graph, HnswParams, Layer, ScratchPool, walk};
+use super::flat::scan;
+use super::hnsw::{Ask, Graph, HnswParams, Keep, ScratchPool, walk};
+use super::quant::{CodeQuery, Codes};
+use super::rows::{Rows, RowsView};
+use super::space::Space;
 use super::top::Candidate;
+use super::{Effort, Neighbor, order};
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
-use crate::store::file::{self, Kind, Section, Sections};
+use crate::store::file::Sections;
 use crate::store::{Column, Mapped};
-use crate::vectors::{Vectors, VectorsView};
+use crate::vectors::Vectors;
 
 /// Below this many rows a segment carries no graph: an exact scan of 256-dimensional rows takes
 /// less time than a graph search there (`cargo bench --bench search` prints the crossover).
-#[cfg(feature = "collection")]
 pub(crate) const GRAPH_FROM_ROWS: usize = 4_000;
 
-const META: u32 = 1;
-const SLOTS: u32 = 2;
-const VECTORS: u32 = 3;
-const NORMS: u32 = 4;
-const LINKS: u32 = 5;
-const LAYER_SIZES: u32 = 6;
-const UPPER: u32 = 7;
-const META_FIELDS: usize = 8;
-/// More layers than 2^32 rows can have at the smallest `m`.
-const MAX_LAYERS: usize = 64;
+/// Norms this near to 1 are rounding, and not kept.
+const UNIT: f32 = 1e-6;
 
-/// Rows, slots, and perhaps a graph.
+/// Rows, slots, and perhaps codes and a graph.
 #[derive(Debug)]
 pub(crate) struct Segment {
     metric: Metric,
     dim: usize,
+    len: usize,
+    /// The slot of each row; empty where it is the row's number.
     slots: Column<u64>,
-    vectors: Column<f32>,
+    /// The length of each row before it was scaled to 1; empty where it was 1, or is not scaled.
     norms: Column<f32>,
+    /// The row of each place; empty where it is the place.
+    order: Column<u32>,
+    #[cfg(feature = "collection")]
+    places: OnceLock<Vec<u32>>,
+    rows: Rows,
     params: HnswParams,
-    graph: Option<Graph>,
+    graph: Option<Walked>,
+    calibration: Calibration,
     kernels: Kernels,
-    scratch: ScratchPool,
     file: Option<Sections>,
 }
 
+/// A graph over the places, and what it is walked by.
+#[derive(Debug)]
+enum Walked {
+    /// Codes; candidates are compared by their full rows after.
+    Coded { codes: Codes, graph: Graph, scratch: ScratchPool<CodeQuery> },
+    /// Full rows, where codes could not tell them apart.
+    Full { graph: Graph, scratch: ScratchPool<Vec<f32>> },
+}
+
+impl Walked {
+    fn graph(&self) -> &Graph {
+        match self {
+            Walked::Coded { graph, .. } | Walked::Full { graph, .. } => graph,
+        }
+    }
+}
+
 impl Segment {
-    /// Takes rows that came through the door, with one slot each; builds a graph if asked.
-    pub fn build(
-        metric: Metric,
-        rows: Vectors,
-        norms: Vec<f32>,
-        slots: Vec<u64>,
-        params: &HnswParams,
-        with_graph: bool,
-    ) -> Self {
-        debug_assert_eq!(rows.len(), slots.len());
+    /// Takes rows that came through the door, with one slot each (none: the row's number), in
+    /// ascending order, and the lengths they had. From [`GRAPH_FROM_ROWS`] rows it builds a graph.
+    pub fn build(metric: Metric, rows: Vectors, mut norms: Vec<f32>, slots: Vec<u64>, params: &HnswParams) -> Self {
         let kernels = Kernels::detect();
-        let graph = (with_graph && !rows.is_empty()).then(|| Graph::build(rows.view(), metric, kernels, params));
-        let dim = rows.dim();
-        Segment {
+        let (dim, len) = (rows.dim(), rows.len());
+        if norms.iter().all(|&norm| (norm - 1.0).abs() <= UNIT) {
+            norms = Vec::new();
+        }
+        let mut segment = Segment {
             metric,
             dim,
+            len,
             slots: Column::Owned(slots),
-            vectors: Column::Owned(rows.into_vec()),
             norms: Column::Owned(norms),
+            order: Column::Owned(Vec::new()),
+            #[cfg(feature = "collection")]
+            places: OnceLock::new(),
+            rows: Rows::F32(Column::Owned(Vec::new())),
             params: params.clone(),
-            graph,
+            graph: None,
+            calibration: Calibration::default(),
             kernels,
-            scratch: ScratchPool::default(),
             file: None,
+        };
+        if len < GRAPH_FROM_ROWS {
+            segment.rows = Rows::new(params.storage, rows);
+            return segment;
         }
+        let order = order::order(rows.view(), kernels);
+        let rows = rows.permuted(&order);
+        let view = RowsView::of(rows.view(), metric, kernels);
+        let trial = Trial::new(view, Graph::last(len, params, Calibration::sample_size(len)));
+        let last = trial.sample().len();
+        let codes = Codes::fits(dim).then(|| Codes::encode(metric, rows.view()));
+        let codes = codes.map(|codes| (trial.margin(codes.view(kernels)), codes)).filter(|((_, fine), _)| *fine);
+        let mut calibration = Calibration::default();
+        segment.graph = Some(match codes {
+            Some(((margin, _), codes)) => {
+                let ask: Ask<'_> = &mut |walk| calibration = trial.run(margin, walk);
+                let graph = Graph::build(codes.view(kernels), params, last, ask);
+                Walked::Coded { codes, graph, scratch: ScratchPool::default() }
+            }
+            None => {
+                let graph = Graph::build(view, params, last, &mut |walk| calibration = trial.run(0.0, walk));
+                Walked::Full { graph, scratch: ScratchPool::default() }
+            }
+        });
+        drop(trial);
+        segment.calibration = calibration;
+        segment.order = Column::Owned(order);
+        segment.rows = Rows::new(params.storage, rows);
+        segment
     }
 
     /// The number of rows.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
     /// The number of values in a row.
@@ -108,107 +143,142 @@ impl Segment {
         self.metric
     }
 
-    /// The rows' slots, in the order of the rows.
+    /// The slot of a row.
     #[cfg(feature = "collection")]
-    pub fn slots(&self) -> &[u64] {
-        &self.slots
+    pub fn slot(&self, row: u32) -> u64 {
+        self.slots.get(row as usize).copied().unwrap_or(u64::from(row))
     }
 
-    /// The rows as they are compared (length 1 for cosine).
-    pub fn rows(&self) -> Result<VectorsView<'_>, IndexError> {
-        Ok(VectorsView::new(&self.vectors, self.dim)?)
-    }
-
-    /// The lengths the rows had; empty for other metrics than cosine.
+    /// The row of a slot. Slots ascend with the rows.
     #[cfg(feature = "collection")]
-    pub fn norms(&self) -> &[f32] {
-        &self.norms
+    pub fn row_of(&self, slot: u64) -> Option<u32> {
+        if self.slots.is_empty() {
+            return u32::try_from(slot).ok().filter(|&row| (row as usize) < self.len);
+        }
+        self.slots.binary_search(&slot).ok().map(|row| row as u32)
     }
 
-    /// The `k` nearest of the rows that `keep` lets pass, by graph if there is one, with at least
-    /// `ef` candidates on the way. While fewer than `k` come back and rows are left, the effort
-    /// grows; an exact scan is the last resort, so `min(k, rows kept)` rows are always found.
+    /// A row as it is compared (length 1 for cosine), with the length it had.
+    #[cfg(feature = "collection")]
+    pub fn row(&self, row: u32) -> (Cow<'_, [f32]>, f32) {
+        let place = if self.order.is_empty() { row } else { self.places()[row as usize] };
+        (self.rows.get(self.dim, place), self.norms.get(row as usize).copied().unwrap_or(1.0))
+    }
+
+    /// The place of each row: made when it is first asked for, since most readers never ask.
+    #[cfg(feature = "collection")]
+    fn places(&self) -> &[u32] {
+        self.places.get_or_init(|| {
+            let mut places = vec![0; self.len];
+            for (place, &row) in self.order.iter().enumerate() {
+                if let Some(of_row) = places.get_mut(row as usize) {
+                    *of_row = place as u32;
+                }
+            }
+            places
+        })
+    }
+
+    fn row_at(&self, place: u32) -> Result<u32, IndexError> {
+        if self.order.is_empty() {
+            return Ok(place);
+        }
+        let row = self.order.get(place as usize).copied().filter(|&row| (row as usize) < self.len);
+        row.ok_or_else(|| StoreError::corrupt(self.path(), format!("place {place} has no row")).into())
+    }
+
+    /// The `k` nearest of the rows that `keep` lets pass. By graph, if there is one and the effort
+    /// is not [`Effort::Exact`]; while fewer than `k` come back and rows are left, the effort grows,
+    /// and an exact scan is the last resort, so `min(k, rows kept)` rows are always found.
+    ///
+    /// # Errors
+    /// As [`super::Index::search`].
     pub fn nearest(
         &self,
         query: &[f32],
         k: usize,
-        ef: usize,
-        keep: Option<&(dyn Fn(u32) -> bool + Sync)>,
+        effort: Effort,
+        keep: Keep<'_>,
     ) -> Result<Vec<Neighbor>, IndexError> {
-        let Some(graph) = &self.graph else { return self.exact(query, k, keep) };
         if k == 0 {
             return Err(IndexError::ZeroK);
         }
         let query = prepare_query(self.metric, self.dim, query)?;
-        let rows = self.rows()?;
-        let k = k.min(self.len());
+        let k = k.min(self.len);
+        let ef = match effort {
+            Effort::Exact => return self.scan(&query, k, keep),
+            Effort::Ef(ef) => ef,
+            Effort::Recall(recall) => self.calibration.effort_for(recall, k),
+        };
+        let found = match &self.graph {
+            None => None,
+            Some(Walked::Coded { codes, graph, scratch }) => {
+                let fill = |out: &mut CodeQuery| codes.query(&query, out);
+                self.walk(codes.view(self.kernels), graph, scratch, fill, k, ef, keep)?
+            }
+            Some(Walked::Full { graph, scratch }) => {
+                let fill = |out: &mut Vec<f32>| query[..].clone_into(out);
+                self.walk(self.rows_view(), graph, scratch, fill, k, ef, keep)?
+            }
+        };
+        let Some(found) = found else { return self.scan(&query, k, keep) };
+        let best = rescore(self.rows_view(), &query, k, self.calibration.margin, &found);
+        let by_row = best.as_slice().iter().map(|c| Ok(Candidate { rank: c.rank, id: self.row_at(c.id)? }));
+        let mut by_row = by_row.collect::<Result<Vec<_>, IndexError>>()?;
+        by_row.sort_unstable_by(Candidate::order);
+        Ok(self.neighbors(&by_row))
+    }
+
+    /// Candidates by graph, at least `k`; `None` when only a scan finds as many.
+    #[allow(clippy::too_many_arguments)]
+    fn walk<S: Space>(
+        &self,
+        space: S,
+        graph: &Graph,
+        pool: &ScratchPool<S::Query>,
+        fill: impl FnOnce(&mut S::Query),
+        k: usize,
+        ef: usize,
+        keep: Keep<'_>,
+    ) -> Result<Option<Vec<Candidate>>, IndexError> {
+        let keep_place = keep.map(|keep| move |place| self.row_at(place).is_ok_and(keep));
+        let keep_place: Keep<'_> = keep_place.as_ref().map(|keep| keep as &(dyn Fn(u32) -> bool + Sync));
+        let mut scratch = pool.take(self.len);
+        fill(&mut scratch.query);
         let mut ef = ef.max(k);
+        let mut found = Vec::new();
         loop {
-            let mut scratch = self.scratch.take(self.len());
-            let walked = walk(graph, rows, self.metric, self.kernels, &query, ef, keep, &mut scratch);
-            if let Err(bad) = walked {
+            if let Err(bad) = walk(graph, space, ef, keep_place, &mut scratch) {
                 return Err(StoreError::corrupt(self.path(), bad.to_string()).into());
             }
-            let found: Vec<Candidate> = scratch.found(keep.is_some()).iter().take(k).copied().collect();
-            self.scratch.give(scratch);
-            if found.len() == k {
-                return Ok(neighbors(self.metric, &found));
-            }
-            if ef >= self.len() / 2 {
-                let all = scan(self.kernels, self.metric, &query, rows, k, |id| keep.is_none_or(|keep| keep(id)));
-                return Ok(neighbors(self.metric, &all));
+            scratch.found(keep.is_some(), &mut found);
+            let enough = found.len() >= k;
+            if enough || ef >= self.len / 2 {
+                pool.give(scratch);
+                return Ok(enough.then_some(found));
             }
             ef *= 4;
         }
     }
 
-    /// The `k` nearest of the rows that `keep` lets pass, by comparing each.
-    pub fn exact(
-        &self,
-        query: &[f32],
-        k: usize,
-        keep: Option<&(dyn Fn(u32) -> bool + Sync)>,
-    ) -> Result<Vec<Neighbor>, IndexError> {
-        if k == 0 {
-            return Err(IndexError::ZeroK);
-        }
-        let query = prepare_query(self.metric, self.dim, query)?;
-        let found = scan(self.kernels, self.metric, &query, self.rows()?, k, |id| keep.is_none_or(|keep| keep(id)));
-        Ok(neighbors(self.metric, &found))
+    fn rows_view(&self) -> RowsView<'_> {
+        self.rows.view(self.dim, self.metric, self.kernels)
+    }
+
+    fn scan(&self, query: &[f32], k: usize, keep: Keep<'_>) -> Result<Vec<Neighbor>, IndexError> {
+        let found = scan(self.rows_view(), query, k, |place| {
+            self.row_at(place).ok().filter(|&row| keep.is_none_or(|keep| keep(row)))
+        });
+        Ok(self.neighbors(&found))
+    }
+
+    fn neighbors(&self, found: &[Candidate]) -> Vec<Neighbor> {
+        super::flat::neighbors(self.metric, found)
     }
 
     /// Writes the segment as a file; returns its length in bytes.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<u64> {
-        let layers = self.graph.as_ref().map_or(&[][..], |g| &g.layers);
-        let meta: [u64; META_FIELDS] = [
-            u64::from(self.metric.code()),
-            self.dim as u64,
-            self.len() as u64,
-            self.params.m as u64,
-            self.params.m0() as u64,
-            self.params.ef_construction as u64,
-            layers.len() as u64,
-            0,
-        ];
-        let mut sizes: Vec<u32> = Vec::new();
-        let mut upper: Vec<u32> = Vec::new();
-        for layer in layers.iter().skip(1) {
-            sizes.push(layer.rows.len() as u32);
-            upper.extend_from_slice(&layer.rows);
-            upper.extend_from_slice(&layer.down);
-            upper.extend_from_slice(&layer.links);
-        }
-        let links = layers.first().map_or(&[][..], |l| &l.links);
-        let sections = [
-            Section { id: META, bytes: bytemuck::cast_slice(&meta) },
-            Section { id: SLOTS, bytes: bytemuck::cast_slice(&self.slots) },
-            Section { id: VECTORS, bytes: bytemuck::cast_slice(&self.vectors) },
-            Section { id: NORMS, bytes: bytemuck::cast_slice(&self.norms) },
-            Section { id: LINKS, bytes: bytemuck::cast_slice(links) },
-            Section { id: LAYER_SIZES, bytes: bytemuck::cast_slice(&sizes) },
-            Section { id: UPPER, bytes: bytemuck::cast_slice(&upper) },
-        ];
-        file::write(out, Kind::Segment, &sections)
+        format::write(self, out)
     }
 
     /// Opens a mapped segment file: header, table and lengths are checked, in constant time.
@@ -216,40 +286,7 @@ impl Segment {
     /// # Errors
     /// [`StoreError`] naming what does not fit.
     pub fn open(map: Mapped, path: &Path) -> Result<Self, StoreError> {
-        let file = Sections::open(map, path, Kind::Segment)?;
-        let corrupt = |reason: &str| StoreError::corrupt(path, reason);
-        let meta: [u64; META_FIELDS] =
-            file.slice(META, META_FIELDS)?.try_into().map_err(|_| corrupt("META is too short"))?;
-        let metric =
-            u32::try_from(meta[0]).ok().and_then(Metric::from_code).ok_or_else(|| corrupt("unknown metric"))?;
-        let [dim, n, m, m0, ef_construction, layer_count] = [1, 2, 3, 4, 5, 6].map(|i| meta[i] as usize);
-        if dim == 0 || n > crate::vectors::MAX_ROWS || layer_count > MAX_LAYERS {
-            return Err(corrupt("META is out of range"));
-        }
-        let values = n.checked_mul(dim).ok_or_else(|| corrupt("META is out of range"))?;
-        let params = HnswParams { m, ef_construction, ..HnswParams::default() };
-        let graph = if layer_count == 0 {
-            None
-        } else {
-            params.validate().map_err(|e| StoreError::corrupt(path, e.to_string()))?;
-            if m0 != params.m0() {
-                return Err(corrupt("the width of layer 0 is not 2 m"));
-            }
-            Some(Graph { layers: open_layers(&file, n, &params, layer_count)? })
-        };
-        let norms = if metric == Metric::Cosine { n } else { 0 };
-        Ok(Segment {
-            metric,
-            dim,
-            slots: Column::section(&file, SLOTS, n)?,
-            vectors: Column::section(&file, VECTORS, values)?,
-            norms: Column::section(&file, NORMS, norms)?,
-            params,
-            graph,
-            kernels: Kernels::detect(),
-            scratch: ScratchPool::default(),
-            file: Some(file),
-        })
+        format::open(map, path)
     }
 
     /// Reads the whole file and compares every checksum; a segment in memory has none to compare.
@@ -263,30 +300,4 @@ impl Segment {
     fn path(&self) -> &Path {
         self.file.as_ref().map_or(Path::new("(in memory)"), Sections::path)
     }
-}
-
-fn open_layers(file: &Sections, n: usize, params: &HnswParams, count: usize) -> Result<Vec<Layer>, StoreError> {
-    let sizes: &[u32] = file.slice(LAYER_SIZES, count - 1)?;
-    let width = params.m;
-    let total = sizes.iter().map(|&c| c as usize * (2 + width)).sum();
-    let links = n.checked_mul(params.m0()).ok_or_else(|| StoreError::corrupt(file.path(), "META is out of range"))?;
-    let mut layers = vec![Layer {
-        rows: Column::Owned(Vec::new()),
-        down: Column::Owned(Vec::new()),
-        links: Column::section(file, LINKS, links)?,
-        width: params.m0(),
-        len: n,
-    }];
-    let mut at = 0;
-    for &size in sizes {
-        let c = size as usize;
-        if c == 0 {
-            return Err(StoreError::corrupt(file.path(), "an empty layer"));
-        }
-        let part = |from, len| Column::part(file, UPPER, total, from, len);
-        let (rows, down) = (part(at, c)?, part(at + c, c)?);
-        layers.push(Layer { rows, down, links: part(at + 2 * c, c * width)?, width, len: c });
-        at += c * (2 + width);
-    }
-    Ok(layers)
 }

@@ -100,7 +100,10 @@ fn a_mapped_index_answers_like_the_built_one() {
         assert_eq!((mapped.len(), mapped.dim(), mapped.metric()), (3000, 24, metric));
         for query in rows.rows().step_by(100) {
             assert_eq!(mapped.search(query, 10).unwrap(), built.search(query, 10).unwrap());
-            assert_eq!(mapped.search_exact(query, 10).unwrap(), built.search_exact(query, 10).unwrap());
+            assert_eq!(
+                mapped.search_with(query, 10, Effort::Exact).unwrap(),
+                built.search_with(query, 10, Effort::Exact).unwrap()
+            );
         }
     }
 }
@@ -128,7 +131,7 @@ fn every_row_is_reachable() {
         let rows = clustered(n, dim, centres, SEED + n as u64);
         let index = Hnsw::build(&rows, Metric::L2, &HnswParams::default()).unwrap();
         let missed = rows.rows().enumerate().filter(|(i, row)| {
-            let found = index.search_with(row, 1, 400).unwrap();
+            let found = index.search_with(row, 1, Effort::Ef(400)).unwrap();
             found[0].id != *i as u32 && found[0].distance > 0.0
         });
         assert_eq!(missed.count(), 0, "n {n}, dim {dim}");
@@ -192,7 +195,6 @@ fn parameters_outside_their_range_are_named() {
         (HnswParams { m: 1, ..default() }, "m"),
         (HnswParams { m: 257, ..default() }, "m"),
         (HnswParams { ef_construction: 0, ..default() }, "ef_construction"),
-        (HnswParams { ef_search: 0, ..default() }, "ef_search"),
     ] {
         let message = Hnsw::build(&rows, Metric::L2, &params).unwrap_err().to_string();
         assert!(message.starts_with(name), "{message}");

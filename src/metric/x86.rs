@@ -6,6 +6,9 @@
 
 use std::arch::x86_64::*;
 
+pub(super) mod codes;
+pub(super) mod half;
+
 /// The sum of the eight lanes.
 #[inline]
 #[target_feature(enable = "avx2,fma")]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::IndexError;
-use crate::{Error, embed};
+use crate::{Effort, Error, embed};
 
 #[test]
 fn a_key_is_replaced_and_deleted_before_and_after_a_commit() {
@@ -69,7 +69,10 @@ fn unusable_calls_are_typed_and_change_nothing() {
     collection.commit().unwrap();
     assert_eq!(collection.status().unwrap().chunks, 0, "a blank text has no chunk");
     assert!(matches!(collection.search("x").k(0).run(), Err(Error::Index(IndexError::ZeroK))));
-    assert!(matches!(collection.search("x").ef_search(0).run(), Err(Error::Index(IndexError::Parameter { .. }))));
+    assert!(matches!(
+        collection.search("x").effort(Effort::Ef(0)).run(),
+        Err(Error::Index(IndexError::Parameter { .. }))
+    ));
     assert!(matches!(collection.search("  ").run(), Err(Error::Collection(CollectionError::Query(_)))));
 }
 

@@ -10,11 +10,10 @@ use rayon::prelude::*;
 use super::HnswParams;
 use super::connect;
 use super::links::{Graph, Layer, LayerView, NONE};
-use super::search::{Scratch, ScratchPool, Space, descend, search_layer};
+use super::search::{Scratch, ScratchPool, descend, nearest, search_layer};
+use crate::index::space::Space;
 use crate::index::top::Candidate;
-use crate::metric::{Kernels, Metric};
 use crate::store::Column;
-use crate::vectors::VectorsView;
 
 /// A batch is at most this part of its layer, so that few rows miss each other.
 const BATCH_FRACTION: usize = 32;
@@ -23,17 +22,22 @@ const SMALL_BATCH: usize = 256;
 /// Rows that one task of a batch takes.
 const TASK: usize = 16;
 
+/// Asks the graph, once all rows but the last are in: `(rows kept out, what a walk from one of them
+/// with some effort finds)`.
+pub(in crate::index) type Ask<'a> = &'a mut dyn FnMut(&(dyn Fn(u32, usize) -> Vec<Candidate> + Sync));
+
 impl Graph {
-    /// Builds the graph over prepared rows; there is at least one.
-    pub fn build(rows: VectorsView<'_>, metric: Metric, kernels: Kernels, params: &HnswParams) -> Graph {
-        let space = Space { rows, metric, kernels };
-        let levels = levels(rows.len(), params);
+    /// Builds the graph over the rows of a space; there is at least one. The last rows to be added,
+    /// those of [`Graph::last`], wait until `ask` has asked its questions.
+    pub fn build<S: Space>(space: S, params: &HnswParams, last: usize, ask: Ask<'_>) -> Graph {
+        let n = space.len();
+        let levels = levels(n, params);
         let top = levels.iter().copied().max().unwrap_or(0);
         let scratch = ScratchPool::default();
         let mut layers: Vec<Layer> = Vec::new();
         // From the top down; `layers` is kept highest last, as the finished graph has it.
         for level in (0..=top).rev() {
-            let nodes: Vec<u32> = (0..rows.len() as u32).filter(|&r| levels[r as usize] >= level).collect();
+            let nodes: Vec<u32> = (0..n as u32).filter(|&r| levels[r as usize] >= level).collect();
             let builder = LayerBuilder {
                 space,
                 nodes: &nodes,
@@ -43,7 +47,15 @@ impl Graph {
                 upper: &layers,
                 scratch: &scratch,
             };
-            let mut links = builder.build(&levels, level, params.seed);
+            let order = insertion_order(&nodes, &levels, level, params.seed);
+            let mut growing = builder.start();
+            let (first, rest) = order.split_at(order.len() - if level == 0 { last } else { 0 });
+            builder.extend(first[0], &first[1..], 1, &mut growing);
+            if !rest.is_empty() {
+                ask(&|row, ef| builder.found(&growing, first[0], row, ef));
+                builder.extend(first[0], rest, first.len(), &mut growing);
+            }
+            let mut links = growing.links;
             if level == 0 {
                 connect::reach_all(&builder, &mut links);
             }
@@ -58,6 +70,41 @@ impl Graph {
             layers.insert(0, Layer { rows, down, links, width, len });
         }
         Graph { layers }
+    }
+
+    /// The `count` rows that are added last of `n`; all are in layer 0 alone if `count` is a small
+    /// part of `n`.
+    pub fn last(n: usize, params: &HnswParams, count: usize) -> Vec<u32> {
+        let nodes: Vec<u32> = (0..n as u32).collect();
+        let mut order = insertion_order(&nodes, &levels(n, params), 0, params.seed);
+        order.split_off(n - count)
+    }
+}
+
+/// Positions in the order of insertion: those of the layer above first, each part shuffled.
+fn insertion_order(nodes: &[u32], levels: &[u8], level: u8, seed: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..nodes.len() as u32).collect();
+    order.sort_by_cached_key(|&p| {
+        let row = nodes[p as usize];
+        (levels[row as usize] == level, mix(seed.wrapping_add(1) ^ mix(u64::from(row))))
+    });
+    order
+}
+
+/// The links of a layer under construction, with the rank of each.
+struct Growing {
+    links: Vec<u32>,
+    ranks: Vec<f32>,
+}
+
+impl Growing {
+    fn set(&mut self, width: usize, position: u32, neighbors: &[Candidate]) {
+        let row = position as usize * width..(position as usize + 1) * width;
+        let links = &mut self.links[row.clone()];
+        links.fill(NONE);
+        for ((link, rank), c) in links.iter_mut().zip(&mut self.ranks[row]).zip(neighbors) {
+            (*link, *rank) = (c.id, c.rank);
+        }
     }
 }
 
@@ -85,51 +132,55 @@ fn position_of(nodes: &[u32], row: u32) -> u32 {
 }
 
 /// One layer under construction.
-pub(super) struct LayerBuilder<'a> {
-    pub space: Space<'a>,
+pub(super) struct LayerBuilder<'a, S: Space> {
+    space: S,
     /// Row numbers of the layer's nodes, ascending: a node's position is its place here.
     pub nodes: &'a [u32],
     pub width: usize,
     m: usize,
-    ef: usize,
+    pub ef: usize,
     /// The finished layers above, the highest last.
     upper: &'a [Layer],
-    scratch: &'a ScratchPool,
+    scratch: &'a ScratchPool<S::Query>,
 }
 
-impl LayerBuilder<'_> {
-    fn build(&self, levels: &[u8], level: u8, seed: u64) -> Vec<u32> {
-        let mut links = vec![NONE; self.nodes.len() * self.width];
-        let order = self.order(levels, level, seed);
+impl<S: Space> LayerBuilder<'_, S> {
+    fn start(&self) -> Growing {
+        let places = self.nodes.len() * self.width;
+        Growing { links: vec![NONE; places], ranks: vec![0.0; places] }
+    }
+
+    /// Adds nodes to `inserted` others, in batches.
+    fn extend(&self, first: u32, mut nodes: &[u32], mut inserted: usize, growing: &mut Growing) {
         let largest = (self.nodes.len() / BATCH_FRACTION).max(SMALL_BATCH);
-        let mut inserted = 1;
-        while inserted < order.len() {
-            let size = inserted.min(largest).min(order.len() - inserted);
-            self.insert(&order[..inserted], &order[inserted..inserted + size], &mut links);
-            inserted += size;
+        while !nodes.is_empty() {
+            let (batch, rest) = nodes.split_at(inserted.min(largest).min(nodes.len()));
+            self.insert(first, batch, growing);
+            inserted += batch.len();
+            nodes = rest;
         }
-        links
     }
 
-    /// Positions in the order of insertion: those of the layer above first, each part shuffled.
-    fn order(&self, levels: &[u8], level: u8, seed: u64) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.nodes.len() as u32).collect();
-        order.sort_by_cached_key(|&p| {
-            let row = self.nodes[p as usize];
-            (levels[row as usize] == level, mix(seed.wrapping_add(1) ^ mix(u64::from(row))))
-        });
-        order
+    /// What a walk through the layer as it is finds near a node that it may not have yet.
+    fn found(&self, growing: &Growing, first: u32, position: u32, ef: usize) -> Vec<Candidate> {
+        let mut scratch = self.scratch();
+        let mut found = Vec::new();
+        self.candidates(self.view(&growing.links), first, position, ef, &mut scratch, &mut found);
+        self.scratch.give(scratch);
+        found
     }
 
-    fn insert(&self, inserted: &[u32], batch: &[u32], links: &mut [u32]) {
-        let view = self.view(links);
+    /// Adds a batch; `first` is the node that was added first of all.
+    fn insert(&self, first: u32, batch: &[u32], growing: &mut Growing) {
+        let view = self.view(&growing.links);
         let tasks = batch.par_chunks(TASK).map(|positions| {
-            let mut scratch = self.scratch.take(self.space.rows.len());
+            let mut scratch = self.scratch();
+            let mut found = Vec::new();
             let chosen: Vec<Vec<Candidate>> = positions
                 .iter()
                 .map(|&p| {
-                    self.candidates(view, inserted[0], p, &mut scratch);
-                    self.select(scratch.found(false), self.m)
+                    self.candidates(view, first, p, self.ef, &mut scratch, &mut found);
+                    self.select(&found, self.m, &mut scratch)
                 })
                 .collect();
             self.scratch.give(scratch);
@@ -139,70 +190,91 @@ impl LayerBuilder<'_> {
         // (who is pointed at, who points, at which rank)
         let mut back: Vec<(u32, Candidate)> = Vec::with_capacity(batch.len() * self.m);
         for (&p, neighbors) in batch.iter().zip(&chosen) {
-            write_row(self.row_of(links, p), neighbors);
+            growing.set(self.width, p, neighbors);
             back.extend(neighbors.iter().map(|c| (c.id, Candidate { rank: c.rank, id: p })));
         }
         back.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.order(&b.1)));
         let groups: Vec<&[(u32, Candidate)]> = back.chunk_by(|a, b| a.0 == b.0).collect();
-        let view = self.view(links);
-        let rows: Vec<Vec<Candidate>> = groups.par_iter().map(|group| self.link_back(view, group)).collect();
+        let so_far = &*growing;
+        let tasks = groups.par_chunks(TASK).map(|groups| {
+            let mut scratch = self.scratch();
+            let rows: Vec<Vec<Candidate>> =
+                groups.iter().map(|group| self.link_back(so_far, group, &mut scratch)).collect();
+            self.scratch.give(scratch);
+            rows
+        });
+        let rows: Vec<Vec<Candidate>> = tasks.flatten_iter().collect();
         for (group, row) in groups.iter().zip(&rows) {
-            write_row(self.row_of(links, group[0].0), row);
+            growing.set(self.width, group[0].0, row);
         }
     }
 
     /// The nodes near a node, nearest first, by walking the layer as it is.
-    pub fn candidates(&self, view: LayerView<'_>, first: u32, position: u32, scratch: &mut Scratch) {
-        let query = self.space.rows.row(self.nodes[position as usize] as usize);
+    pub fn candidates(
+        &self,
+        view: LayerView<'_>,
+        first: u32,
+        position: u32,
+        ef: usize,
+        scratch: &mut Scratch<S::Query>,
+        found: &mut Vec<Candidate>,
+    ) {
+        self.space.row_as_query(self.nodes[position as usize], &mut scratch.query);
         // The upper layers were built here, so their links are sound and no walk fails.
         let entry = match self.upper.first() {
             Some(above) => {
-                let nearest = descend_to_row(self.upper, above, self.space, query, scratch);
+                let nearest = descend_to_row(self.upper, above, self.space, scratch);
                 let entry = position_of(self.nodes, nearest);
                 // While the rows of the layer above are still coming in, that row may not be here.
                 if view.neighbors(entry).is_empty() { first } else { entry }
             }
             None => first,
         };
-        let walked = search_layer(view, self.space, query, &[entry], self.ef, None, scratch);
+        let walked = search_layer(view, self.space, &[entry], ef, None, scratch);
         debug_assert!(walked.is_ok());
+        scratch.found(false, found);
     }
 
     /// The neighbour selection heuristic (algorithm 4 of the paper): a candidate is taken unless
     /// one already taken is at least as near to it as the node itself. Equal rows are thus taken once.
-    pub fn select(&self, sorted: &[Candidate], limit: usize) -> Vec<Candidate> {
+    pub fn select(&self, sorted: &[Candidate], limit: usize, scratch: &mut Scratch<S::Query>) -> Vec<Candidate> {
         let mut taken: Vec<Candidate> = Vec::with_capacity(limit);
+        let mut rows: Vec<u32> = Vec::with_capacity(limit);
         for c in sorted {
             if taken.len() == limit {
                 break;
             }
-            let row = self.space.rows.row(self.nodes[c.id as usize] as usize);
-            if taken.iter().all(|t| self.space.rank(row, self.nodes[t.id as usize]) > c.rank) {
+            let row = self.nodes[c.id as usize];
+            self.space.row_as_query(row, &mut scratch.query);
+            if !self.space.any_within(&scratch.query, &rows, c.rank) {
                 taken.push(*c);
+                rows.push(row);
             }
         }
         taken
     }
 
     /// A node's links with those added that point at it, chosen anew when they are too many.
-    fn link_back(&self, view: LayerView<'_>, group: &[(u32, Candidate)]) -> Vec<Candidate> {
-        let position = group[0].0;
-        let query = self.space.rows.row(self.nodes[position as usize] as usize);
-        let present = view
-            .neighbors(position)
-            .iter()
-            .map(|&id| Candidate { rank: self.space.rank(query, self.nodes[id as usize]), id });
+    fn link_back(
+        &self,
+        growing: &Growing,
+        group: &[(u32, Candidate)],
+        scratch: &mut Scratch<S::Query>,
+    ) -> Vec<Candidate> {
+        let row = group[0].0 as usize * self.width..(group[0].0 as usize + 1) * self.width;
+        let links = growing.links[row.clone()].iter().take_while(|&&link| link != NONE);
+        let present = links.zip(&growing.ranks[row]).map(|(&id, &rank)| Candidate { rank, id });
         let mut all: Vec<Candidate> = present.chain(group.iter().map(|g| g.1)).collect();
         if all.len() <= self.width {
             return all;
         }
         all.sort_unstable_by(Candidate::order);
-        self.select(&all, self.width)
+        self.select(&all, self.width, scratch)
     }
 
     pub fn view<'a>(&'a self, links: &'a [u32]) -> LayerView<'a> {
         // Only the identity of layer 0 may leave `rows` empty.
-        let rows = if self.nodes.len() == self.space.rows.len() { &[] } else { self.nodes };
+        let rows = if self.nodes.len() == self.space.len() { &[] } else { self.nodes };
         LayerView { rows, down: &[], links, width: self.width, len: self.nodes.len() }
     }
 
@@ -212,23 +284,15 @@ impl LayerBuilder<'_> {
         &mut links[from..from + self.width]
     }
 
-    pub fn scratch(&self) -> Scratch {
-        self.scratch.take(self.space.rows.len())
+    pub fn scratch(&self) -> Scratch<S::Query> {
+        self.scratch.take(self.space.len())
     }
 }
 
 /// Through the finished layers to the row where the walk arrives in the lowest of them.
-fn descend_to_row(upper: &[Layer], lowest: &Layer, space: Space<'_>, query: &[f32], scratch: &mut Scratch) -> u32 {
-    let entry = descend(&upper[1..], space, query, scratch).unwrap_or(0);
-    let walked = search_layer(lowest.view(), space, query, &[entry], 1, None, scratch);
+fn descend_to_row<S: Space>(upper: &[Layer], lowest: &Layer, space: S, scratch: &mut Scratch<S::Query>) -> u32 {
+    let entry = descend(&upper[1..], space, scratch).unwrap_or(0);
+    let walked = search_layer(lowest.view(), space, &[entry], 1, None, scratch);
     debug_assert!(walked.is_ok());
-    let nearest = scratch.found(false).first().map_or(0, |c| c.id);
-    lowest.view().row(nearest).unwrap_or(0)
-}
-
-fn write_row(row: &mut [u32], neighbors: &[Candidate]) {
-    row.fill(NONE);
-    for (place, c) in row.iter_mut().zip(neighbors) {
-        *place = c.id;
-    }
+    lowest.view().row(nearest(scratch)).unwrap_or(0)
 }

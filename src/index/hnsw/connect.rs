@@ -6,20 +6,22 @@
 
 use super::build::LayerBuilder;
 use super::links::NONE;
+use crate::index::space::Space;
 
 /// Links every unreachable node, in the order of positions.
-pub(super) fn reach_all(builder: &LayerBuilder<'_>, links: &mut [u32]) {
+pub(super) fn reach_all<S: Space>(builder: &LayerBuilder<'_, S>, links: &mut [u32]) {
     let n = builder.nodes.len();
     let entry = 0;
     let mut reached = vec![false; n];
     spread(builder, links, entry, &mut reached);
     let mut scratch = builder.scratch();
+    let mut found = Vec::new();
     for node in 0..n as u32 {
         if reached[node as usize] {
             continue;
         }
-        builder.candidates(builder.view(links), entry, node, &mut scratch);
-        let hosts: Vec<u32> = scratch.found(false).iter().map(|c| c.id).filter(|&c| reached[c as usize]).collect();
+        builder.candidates(builder.view(links), entry, node, builder.ef, &mut scratch, &mut found);
+        let hosts: Vec<u32> = found.iter().map(|c| c.id).filter(|&c| reached[c as usize]).collect();
         let free = hosts.iter().copied().find(|&h| builder.row_of(links, h).last() == Some(&NONE));
         match free {
             Some(host) => {
@@ -41,7 +43,7 @@ pub(super) fn reach_all(builder: &LayerBuilder<'_>, links: &mut [u32]) {
 }
 
 /// Marks everything reachable from a node.
-fn spread(builder: &LayerBuilder<'_>, links: &[u32], from: u32, reached: &mut [bool]) {
+fn spread<S: Space>(builder: &LayerBuilder<'_, S>, links: &[u32], from: u32, reached: &mut [bool]) {
     let view = builder.view(links);
     reached[from as usize] = true;
     let mut open = vec![from];

@@ -43,10 +43,15 @@ impl Layer {
 }
 
 impl<'a> LayerView<'a> {
+    /// The whole row of links of a node.
+    pub fn links_of(&self, position: u32) -> &'a [u32] {
+        let from = position as usize * self.width;
+        &self.links[from..from + self.width]
+    }
+
     /// The links of a node, up to the first unused place.
     pub fn neighbors(&self, position: u32) -> &'a [u32] {
-        let from = position as usize * self.width;
-        let row = &self.links[from..from + self.width];
+        let row = self.links_of(position);
         &row[..row.iter().position(|&p| p == NONE).unwrap_or(row.len())]
     }
 

@@ -1,0 +1,214 @@
+//! How much effort a recall takes, measured when a segment is built.
+//!
+//! Some rows are kept out of the graph until all others are in. They are asked for at growing
+//! efforts, as queries that the graph does not know, and what comes back is compared with their
+//! true neighbours. Then they are added. So every segment carries its own recall-by-effort table.
+
+use rayon::prelude::*;
+
+use super::rows::RowsView;
+use super::space::Space;
+use super::top::{Candidate, Top};
+
+/// Rows kept out, at most.
+const SAMPLE: usize = 256;
+/// One row of this many is kept out, at most.
+const SAMPLE_PART: usize = 16;
+/// The numbers of neighbours for which recall is measured.
+pub(super) const DEPTHS: [usize; 3] = [1, 10, 100];
+const DEEPEST: usize = DEPTHS[2];
+/// Efforts are tried in order until recall is over [`ENOUGH`] at every depth.
+const EFFORTS: [u32; 16] = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448, 640, 896, 1280, 2048];
+const ENOUGH: f32 = 0.995;
+/// Standard deviations of the codes' error within which full rows are compared.
+const MARGIN: f32 = 2.5;
+/// Codes are too coarse when they cannot tell a tenth neighbour from more rows than this.
+const CROWD: f64 = 40.0;
+/// Sampled rows whose true neighbours one task looks for.
+const TASK: usize = 16;
+
+/// What was measured at one effort.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Level {
+    /// `ef_search`.
+    pub ef: u32,
+    /// Recall at 1, 10 and 100 neighbours; at 100 it is 0 where `ef` is less.
+    pub recall: [f32; 3],
+}
+
+impl Level {
+    /// As a file has it.
+    pub fn to_words(self) -> [u32; 4] {
+        let [one, ten, hundred] = self.recall.map(f32::to_bits);
+        [self.ef, one, ten, hundred]
+    }
+
+    /// What [`Level::to_words`] gave.
+    pub fn from_words([ef, recall @ ..]: [u32; 4]) -> Self {
+        Level { ef, recall: recall.map(f32::from_bits) }
+    }
+}
+
+/// The recall-by-effort table of a segment, and how far its codes stray.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Calibration {
+    /// By growing effort; empty where nothing was measured.
+    pub levels: Vec<Level>,
+    /// A code's rank less the true one: candidates this far beyond the last one kept are still
+    /// compared by their full rows.
+    pub margin: f32,
+}
+
+impl Calibration {
+    /// How many rows are kept out of `n`.
+    pub fn sample_size(n: usize) -> usize {
+        (n / SAMPLE_PART).min(SAMPLE)
+    }
+
+    /// The effort at which this part of the `k` nearest is found; the largest measured one when none
+    /// reached it.
+    pub fn effort_for(&self, recall: f32, k: usize) -> usize {
+        let depth = DEPTHS.iter().position(|&d| k <= d).unwrap_or(DEPTHS.len() - 1);
+        let deeper = (k as f64 / DEPTHS[depth] as f64).max(1.0);
+        let mut before: Option<(f64, f64)> = None;
+        let mut ef = 0.0;
+        for level in self.levels.iter().filter(|l| l.ef as usize >= DEPTHS[depth]) {
+            let here = (f64::from(level.ef), f64::from(level.recall[depth]));
+            ef = here.0;
+            if here.1 >= f64::from(recall) {
+                if let Some((low, reached)) = before.filter(|b| b.1 < here.1) {
+                    ef = low + (here.0 - low) * (f64::from(recall) - reached) / (here.1 - reached);
+                }
+                break;
+            }
+            before = Some(here);
+        }
+        ((ef * deeper).ceil() as usize).max(k)
+    }
+}
+
+/// Rows kept out of a graph, with their true neighbours among the others.
+pub(super) struct Trial<'a> {
+    rows: RowsView<'a>,
+    sample: Vec<u32>,
+    truth: Vec<Vec<Candidate>>,
+}
+
+impl<'a> Trial<'a> {
+    /// Finds the true neighbours of the sampled rows, by place, among all others.
+    pub fn new(rows: RowsView<'a>, sample: Vec<u32>) -> Self {
+        let mut is_sampled = vec![false; rows.len()];
+        sample.iter().for_each(|&row| is_sampled[row as usize] = true);
+        let tasks = sample.par_chunks(TASK).map(|sampled| {
+            let queries: Vec<Vec<f32>> = sampled.iter().map(|&row| query_of(rows, row)).collect();
+            let mut tops: Vec<Top> = sampled.iter().map(|_| Top::new(DEEPEST)).collect();
+            for id in (0..rows.len() as u32).filter(|&row| !is_sampled[row as usize]) {
+                for (query, top) in queries.iter().zip(&mut tops) {
+                    top.push(Candidate { rank: rows.rank(query, id), id });
+                }
+            }
+            tops.into_iter().map(Top::into_vec).collect::<Vec<_>>()
+        });
+        let truth = tasks.flatten_iter().collect();
+        Trial { rows, sample, truth }
+    }
+
+    /// The rows kept out.
+    pub fn sample(&self) -> &[u32] {
+        &self.sample
+    }
+
+    /// How far a space's ranks stray from the true ones, and whether it can tell neighbours apart.
+    pub fn margin<S: Space>(&self, space: S) -> (f32, bool) {
+        let mut query = S::Query::default();
+        let mut errors: Vec<f64> = Vec::new();
+        for (&row, truth) in self.sample.iter().zip(&self.truth) {
+            space.row_as_query(row, &mut query);
+            let ids: Vec<u32> = truth.iter().take(DEPTHS[1]).map(|c| c.id).collect();
+            space.ranks(&query, &ids, |place, rank| errors.push(f64::from(rank) - f64::from(truth[place].rank)));
+        }
+        let n = errors.len().max(1) as f64;
+        let margin = f64::from(MARGIN) * (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt();
+        let crowds = self.truth.iter().filter_map(|truth| {
+            let last = f64::from(truth.get(DEPTHS[1] - 1)?.rank);
+            Some(truth.iter().filter(|c| f64::from(c.rank) <= last + margin).count() as f64)
+        });
+        let crowds: Vec<f64> = crowds.collect();
+        let crowd = crowds.iter().sum::<f64>() / crowds.len().max(1) as f64;
+        (margin as f32, crowd <= CROWD)
+    }
+
+    /// Walks for every sampled row at growing efforts. `walk` gives what a graph finds for a row.
+    pub fn run(&self, margin: f32, walk: &(dyn Fn(u32, usize) -> Vec<Candidate> + Sync)) -> Calibration {
+        let mut levels = Vec::new();
+        for ef in EFFORTS {
+            let each = self.sample.par_iter().zip(&self.truth).map(|(&row, truth)| {
+                let query = query_of(self.rows, row);
+                let found = walk(row, ef as usize);
+                let mut hits = [0.0f64; 3];
+                for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= (ef as usize)) {
+                    let best = rescore(self.rows, &query, k, margin, &found);
+                    let truth = &truth[..k.min(truth.len())];
+                    let common = best.as_slice().iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
+                    *hit = common as f64 / truth.len().max(1) as f64;
+                }
+                hits
+            });
+            // Summed in order: the same on any number of threads.
+            let each: Vec<[f64; 3]> = each.collect();
+            let recall =
+                [0, 1, 2].map(|d| (each.iter().map(|hits| hits[d]).sum::<f64>() / each.len().max(1) as f64) as f32);
+            levels.push(Level { ef, recall });
+            if recall.iter().all(|&r| r >= ENOUGH) {
+                break;
+            }
+        }
+        Calibration { levels, margin }
+    }
+}
+
+fn query_of(rows: RowsView<'_>, row: u32) -> Vec<f32> {
+    let mut query = Vec::new();
+    rows.row_as_query(row, &mut query);
+    query
+}
+
+/// The `k` nearest of candidates, which are sorted by estimated ranks, by their full rows. After
+/// the first `k`, candidates are compared until the next one cannot be among the `k` any more, as
+/// far as the codes stray by no more than `margin`.
+pub(super) fn rescore(rows: RowsView<'_>, query: &[f32], k: usize, margin: f32, found: &[Candidate]) -> Top {
+    let mut top = Top::new(k);
+    found.iter().take(k).for_each(|c| rows.prefetch(c.id));
+    for c in found {
+        if top.as_slice().len() == k && top.as_slice().last().is_some_and(|worst| c.rank - margin > worst.rank) {
+            break;
+        }
+        top.push(Candidate { rank: rows.rank(query, c.id), id: c.id });
+    }
+    top
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effort_is_read_between_the_levels() {
+        let level = |ef, r1, r10, r100| Level { ef, recall: [r1, r10, r100] };
+        let levels = vec![
+            level(10, 0.9, 0.8, 0.0),
+            level(20, 0.95, 0.9, 0.0),
+            level(100, 1.0, 1.0, 0.9),
+            level(200, 1.0, 1.0, 1.0),
+        ];
+        let table = Calibration { levels, margin: 0.0 };
+        assert_eq!(table.effort_for(0.85, 10), 15);
+        assert_eq!(table.effort_for(0.5, 10), 10);
+        assert_eq!(table.effort_for(0.95, 1), 20);
+        assert_eq!(table.effort_for(0.95, 5), 60);
+        assert_eq!(table.effort_for(0.95, 100), 150);
+        assert_eq!(table.effort_for(0.95, 200), 300);
+        assert_eq!(table.effort_for(1.1, 10), 200);
+        assert_eq!(Calibration::default().effort_for(0.95, 7), 7);
+    }
+}

@@ -1,0 +1,238 @@
+//! The segment file: a container of kind [`Kind::Segment`] (header and section table are described
+//! in [`crate::store::file`]) with these sections. Numbers are little-endian.
+//!
+//! | id | numbers | section |
+//! |---|---|---|
+//! | 1 | 12 x u64 | META |
+//! | 2 | n x u64, or none | SLOTS |
+//! | 3 | n x dim f32 or f16 | ROWS |
+//! | 4 | n x f32, or none | NORMS |
+//! | 5 | n x m0 u32, or none | LINKS |
+//! | 6 | one u32 a layer above 0 | LAYER_SIZES |
+//! | 7 | c x (2 + m) u32 a layer above 0 | UPPER |
+//! | 8 | n x u32, or none | ORDER |
+//! | 9 | dim f32, or none | MEAN |
+//! | 10 | n x stride bytes, or none | CODES |
+//! | 11 | 16 bytes a level | CALIBRATION |
+//!
+//! # META
+//!
+//! | number | field |
+//! |---|---|
+//! | 0 | METRIC |
+//! | 1 | DIM |
+//! | 2 | N |
+//! | 3 | M |
+//! | 4 | M0 |
+//! | 5 | EF_CONSTRUCTION |
+//! | 6 | LAYERS |
+//! | 7 | STORAGE |
+//! | 8 | FLAGS |
+//! | 9 | SEED |
+//! | 10 | CALIBRATED |
+//! | 11 | MARGIN |
+//!
+//! METRIC is 0 for cosine, 1 for dot, 2 for L2; STORAGE 0 for f32, 1 for f16. LAYERS is 0 where
+//! there is no graph and rows are scanned exactly. FLAGS says which optional sections there are: 1
+//! SLOTS, 2 NORMS, 4 ORDER, 8 CODES with their MEAN. CALIBRATED is the number of levels in
+//! CALIBRATION, each an effort (u32) with the recall at 1, 10 and 100 neighbours (f32); MARGIN the
+//! bits of an f32: how far the codes' ranks stray.
+//!
+//! ROWS, LINKS and CODES are by place, SLOTS and NORMS by row; ORDER has the row of each place,
+//! and without it they are the same. SLOTS are ascending numbers by which the collection knows the
+//! rows. NORMS are the rows' lengths before they were scaled to 1 (cosine). A row of links ends at
+//! its full width or at the first `0xFFFF_FFFF`. A layer above 0 has `c` nodes and stores their
+//! places, then each node's position in the layer below, then `c x m` links, which are positions
+//! in the same layer. A coded row is described in [`crate::index::quant`].
+
+use std::io::{self, Write};
+use std::path::Path;
+#[cfg(feature = "collection")]
+use std::sync::OnceLock;
+
+use super::{Segment, Walked};
+use crate::error::StoreError;
+use crate::index::RowStorage;
+use crate::index::calibrate::{Calibration, Level};
+use crate::index::hnsw::{Graph, HnswParams, Layer, ScratchPool};
+use crate::index::quant::Codes;
+use crate::index::rows::Rows;
+use crate::metric::{Kernels, Metric};
+use crate::store::file::{self, Kind, Section, Sections};
+use crate::store::{Column, Mapped};
+use crate::vectors::MAX_ROWS;
+
+const META: u32 = 1;
+const SLOTS: u32 = 2;
+const ROWS: u32 = 3;
+const NORMS: u32 = 4;
+const LINKS: u32 = 5;
+const LAYER_SIZES: u32 = 6;
+const UPPER: u32 = 7;
+const ORDER: u32 = 8;
+const MEAN: u32 = 9;
+const CODES: u32 = 10;
+const CALIBRATION: u32 = 11;
+
+const META_FIELDS: usize = 12;
+const METRIC: usize = 0;
+const DIM: usize = 1;
+const N: usize = 2;
+const M: usize = 3;
+const M0: usize = 4;
+const EF_CONSTRUCTION: usize = 5;
+const LAYERS: usize = 6;
+const STORAGE: usize = 7;
+const FLAGS: usize = 8;
+const SEED: usize = 9;
+const CALIBRATED: usize = 10;
+const MARGIN: usize = 11;
+
+const HAS_SLOTS: u64 = 1;
+const HAS_NORMS: u64 = 2;
+const HAS_ORDER: u64 = 4;
+const HAS_CODES: u64 = 8;
+
+/// More layers than 2^32 rows can have at the smallest `m`.
+const MAX_LAYERS: usize = 64;
+/// More levels than a calibration has.
+const MAX_CALIBRATED: usize = 1024;
+
+pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
+    let layers = segment.graph.as_ref().map_or(&[][..], |g| &g.graph().layers);
+    let codes = match &segment.graph {
+        Some(Walked::Coded { codes, .. }) => Some(codes),
+        _ => None,
+    };
+    let calibration = &segment.calibration;
+    let flag = |has: bool, flag: u64| if has { flag } else { 0 };
+    let mut meta = [0u64; META_FIELDS];
+    meta[METRIC] = u64::from(segment.metric.code());
+    meta[DIM] = segment.dim as u64;
+    meta[N] = segment.len as u64;
+    meta[M] = segment.params.m as u64;
+    meta[M0] = segment.params.m0() as u64;
+    meta[EF_CONSTRUCTION] = segment.params.ef_construction as u64;
+    meta[LAYERS] = layers.len() as u64;
+    meta[STORAGE] = segment.rows.storage().code();
+    meta[FLAGS] = flag(!segment.slots.is_empty(), HAS_SLOTS)
+        | flag(!segment.norms.is_empty(), HAS_NORMS)
+        | flag(!segment.order.is_empty(), HAS_ORDER)
+        | flag(codes.is_some(), HAS_CODES);
+    meta[CALIBRATED] = calibration.levels.len() as u64;
+    meta[MARGIN] = u64::from(calibration.margin.to_bits());
+    meta[SEED] = segment.params.seed;
+    let mut sizes: Vec<u32> = Vec::new();
+    let mut upper: Vec<u32> = Vec::new();
+    for layer in layers.iter().skip(1) {
+        sizes.push(layer.rows.len() as u32);
+        upper.extend_from_slice(&layer.rows);
+        upper.extend_from_slice(&layer.down);
+        upper.extend_from_slice(&layer.links);
+    }
+    let links = layers.first().map_or(&[][..], |l| &l.links);
+    let (mean, codes) = codes.map_or((&[][..], &[][..]), |codes| (codes.mean(), codes.bytes()));
+    let levels: Vec<[u32; 4]> = calibration.levels.iter().copied().map(Level::to_words).collect();
+    let sections = [
+        Section { id: META, bytes: bytemuck::cast_slice(&meta) },
+        Section { id: SLOTS, bytes: bytemuck::cast_slice(&segment.slots) },
+        Section { id: ORDER, bytes: bytemuck::cast_slice(&segment.order) },
+        Section { id: NORMS, bytes: bytemuck::cast_slice(&segment.norms) },
+        Section { id: CALIBRATION, bytes: bytemuck::cast_slice(&levels) },
+        Section { id: MEAN, bytes: bytemuck::cast_slice(mean) },
+        Section { id: LAYER_SIZES, bytes: bytemuck::cast_slice(&sizes) },
+        Section { id: UPPER, bytes: bytemuck::cast_slice(&upper) },
+        Section { id: LINKS, bytes: bytemuck::cast_slice(links) },
+        Section { id: CODES, bytes: codes },
+        Section { id: ROWS, bytes: segment.rows.bytes() },
+    ];
+    file::write(out, Kind::Segment, &sections)
+}
+
+pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
+    let file = Sections::open(map, path, Kind::Segment)?;
+    let corrupt = |reason: &str| StoreError::corrupt(path, reason);
+    let meta: [u64; META_FIELDS] =
+        file.slice(META, META_FIELDS)?.try_into().map_err(|_| corrupt("META is too short"))?;
+    let metric = u32::try_from(meta[METRIC]).ok().and_then(Metric::from_code);
+    let metric = metric.ok_or_else(|| corrupt("unknown metric"))?;
+    let storage = RowStorage::from_code(meta[STORAGE]).ok_or_else(|| corrupt("unknown storage of rows"))?;
+    let [dim, n, m, m0, ef_construction, layers] = [DIM, N, M, M0, EF_CONSTRUCTION, LAYERS].map(|i| meta[i] as usize);
+    if dim == 0 || n > MAX_ROWS || layers > MAX_LAYERS {
+        return Err(corrupt("META is out of range"));
+    }
+    let values = n.checked_mul(dim).ok_or_else(|| corrupt("META is out of range"))?;
+    let params = HnswParams { m, ef_construction, storage, seed: meta[SEED], ..HnswParams::default() };
+    let optional = |flag: u64| if meta[FLAGS] & flag == 0 { 0 } else { n };
+    let graph = if layers == 0 {
+        None
+    } else {
+        params.validate().map_err(|e| StoreError::corrupt(path, e.to_string()))?;
+        if m0 != params.m0() || n == 0 || (optional(HAS_CODES) > 0 && !Codes::fits(dim)) {
+            return Err(corrupt("META is out of range"));
+        }
+        let graph = Graph { layers: open_layers(&file, n, &params, layers)? };
+        Some(if optional(HAS_CODES) == 0 {
+            Walked::Full { graph, scratch: ScratchPool::default() }
+        } else {
+            let mean = Column::section(&file, MEAN, Codes::mean_len(metric, dim))?;
+            let bytes = n.checked_mul(Codes::stride(dim)).ok_or_else(|| corrupt("META is out of range"))?;
+            let codes = Codes::from_parts(metric, dim, mean, Column::section(&file, CODES, bytes)?);
+            Walked::Coded { codes, graph, scratch: ScratchPool::default() }
+        })
+    };
+    let calibrated = usize::try_from(meta[CALIBRATED]).unwrap_or(usize::MAX);
+    if calibrated > MAX_CALIBRATED {
+        return Err(corrupt("META is out of range"));
+    }
+    let levels: &[[u32; 4]] = file.slice(CALIBRATION, calibrated)?;
+    let calibration = Calibration {
+        levels: levels.iter().copied().map(Level::from_words).collect(),
+        margin: f32::from_bits(meta[MARGIN] as u32),
+    };
+    Ok(Segment {
+        metric,
+        dim,
+        len: n,
+        slots: Column::section(&file, SLOTS, optional(HAS_SLOTS))?,
+        norms: Column::section(&file, NORMS, optional(HAS_NORMS))?,
+        order: Column::section(&file, ORDER, optional(HAS_ORDER))?,
+        #[cfg(feature = "collection")]
+        places: OnceLock::new(),
+        rows: match storage {
+            RowStorage::F32 => Rows::F32(Column::section(&file, ROWS, values)?),
+            RowStorage::F16 => Rows::F16(Column::section(&file, ROWS, values)?),
+        },
+        params,
+        graph,
+        calibration,
+        kernels: Kernels::detect(),
+        file: Some(file),
+    })
+}
+
+fn open_layers(file: &Sections, n: usize, params: &HnswParams, count: usize) -> Result<Vec<Layer>, StoreError> {
+    let sizes: &[u32] = file.slice(LAYER_SIZES, count - 1)?;
+    let width = params.m;
+    let total = sizes.iter().map(|&c| c as usize * (2 + width)).sum();
+    let links = n.checked_mul(params.m0()).ok_or_else(|| StoreError::corrupt(file.path(), "META is out of range"))?;
+    let mut layers = vec![Layer {
+        rows: Column::Owned(Vec::new()),
+        down: Column::Owned(Vec::new()),
+        links: Column::section(file, LINKS, links)?,
+        width: params.m0(),
+        len: n,
+    }];
+    let mut at = 0;
+    for &size in sizes {
+        let c = size as usize;
+        if c == 0 {
+            return Err(StoreError::corrupt(file.path(), "an empty layer"));
+        }
+        let part = |from, len| Column::part(file, UPPER, total, from, len);
+        let (rows, down) = (part(at, c)?, part(at + c, c)?);
+        layers.push(Layer { rows, down, links: part(at + 2 * c, c * width)?, width, len: c });
+        at += c * (2 + width);
+    }
+    Ok(layers)
+}

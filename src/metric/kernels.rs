@@ -1,0 +1,286 @@
+//! The kernels of one instruction set, picked once.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "aarch64")]
+use super::neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use super::{Metric, scalar};
+
+/// The most codes in a row: with more, the sum of `255 * 127` each would leave `i32`.
+pub const MAX_CODE_DIM: usize = 65_536;
+
+/// Rows that a one-to-many kernel takes at a time.
+const GROUP: usize = 4;
+/// Groups that are fetched into the cache before their turn.
+const GROUPS_AHEAD: usize = 2;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// An instruction set that the kernels are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+}
+
+/// The distance kernels of one instruction set that this processor is known to have.
+///
+/// A value can only be made by checking the processor, so holding one is the proof that the
+/// instructions exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels {
+    level: Level,
+}
+
+/// Signed 8-bit codes of a query, each from -127 to 127, with their sum.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryCodes {
+    values: Vec<i8>,
+    sum: i32,
+}
+
+impl QueryCodes {
+    /// Takes codes; one of -128 becomes -127.
+    ///
+    /// # Panics
+    /// When there are more than [`MAX_CODE_DIM`].
+    pub fn new(values: Vec<i8>) -> Self {
+        let mut codes = QueryCodes { values, sum: 0 };
+        codes.refresh();
+        codes
+    }
+
+    /// Writes other codes, keeping the memory.
+    pub(crate) fn set(&mut self, values: impl Iterator<Item = i8>) {
+        self.values.clear();
+        self.values.extend(values);
+        self.refresh();
+    }
+
+    fn refresh(&mut self) {
+        assert!(self.values.len() <= MAX_CODE_DIM, "at most {MAX_CODE_DIM} codes");
+        self.values.iter_mut().for_each(|v| *v = (*v).max(-127));
+        self.sum = self.values.iter().map(|&v| i32::from(v)).sum();
+    }
+
+    /// The codes.
+    pub fn values(&self) -> &[i8] {
+        &self.values
+    }
+}
+
+impl Kernels {
+    /// The widest instruction set of this processor.
+    pub fn detect() -> Self {
+        Self::available().pop().unwrap_or(Kernels { level: Level::Scalar })
+    }
+
+    /// Every instruction set of this processor, the scalar one first and the widest last.
+    pub fn available() -> Vec<Self> {
+        let mut levels = vec![Level::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            let avx512 = avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl");
+            let vnni = avx512 && is_x86_feature_detected!("avx512vnni");
+            let found = [(avx2, Level::Avx2), (avx512, Level::Avx512), (vnni, Level::Avx512Vnni)];
+            levels.extend(found.into_iter().filter(|f| f.0).map(|f| f.1));
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            levels.push(Level::Neon);
+        }
+        levels.into_iter().map(|level| Kernels { level }).collect()
+    }
+
+    /// The name of the instruction set: `scalar`, `avx2`, `avx512`, `avx512vnni` or `neon`.
+    pub fn name(self) -> &'static str {
+        match self.level {
+            Level::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vnni => "avx512vnni",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => "neon",
+        }
+    }
+
+    /// The inner product of two rows. Of rows scaled to length 1, the cosine.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn dot(self, a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len(), "rows of one length");
+        match self.level {
+            Level::Scalar => scalar::dot(a, b),
+            // SAFETY: the level is made only after the processor was found to have AVX2, FMA and
+            // F16C, and the lengths were compared above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::dot_avx2(a, b) },
+            // SAFETY: as above, for AVX-512F, BW and VL.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::dot_avx512(a, b) },
+            // SAFETY: as above, for NEON.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { neon::dot(a, b) },
+        }
+    }
+
+    /// The squared Euclidean distance of two rows.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn l2_squared(self, a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len(), "rows of one length");
+        match self.level {
+            Level::Scalar => scalar::l2_squared(a, b),
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::l2_squared_avx2(a, b) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::l2_squared_avx512(a, b) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { neon::l2_squared(a, b) },
+        }
+    }
+
+    /// The inner product of a row with one of `f16`, given as bits.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn dot_f16(self, a: &[f32], b: &[u16]) -> f32 {
+        assert_eq!(a.len(), b.len(), "rows of one length");
+        match self.level {
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::half::dot_f16_avx2(a, b) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::half::dot_f16_avx512(a, b) },
+            _ => scalar::dot_f16(a, b),
+        }
+    }
+
+    /// The squared Euclidean distance of a row to one of `f16`, given as bits.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn l2_squared_f16(self, a: &[f32], b: &[u16]) -> f32 {
+        assert_eq!(a.len(), b.len(), "rows of one length");
+        match self.level {
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::half::l2_squared_f16_avx2(a, b) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::half::l2_squared_f16_avx512(a, b) },
+            _ => scalar::l2_squared_f16(a, b),
+        }
+    }
+
+    /// The inner products of a query's codes with four rows of codes, which have 128 for zero. With
+    /// the squared lengths they make squared distances.
+    ///
+    /// # Panics
+    /// When a row is not as long as the query.
+    pub fn dot_codes(self, query: &QueryCodes, rows: [&[u8]; 4]) -> [i32; 4] {
+        assert!(rows.iter().all(|row| row.len() == query.values.len()), "rows of one length");
+        let q = &query.values[..];
+        match self.level {
+            Level::Scalar => rows.map(|row| scalar::dot_codes(q, row)),
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 => unsafe { x86::codes::dots4_avx2(q, rows) },
+            // SAFETY: as in `dot`, for VNNI as well.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vnni => unsafe { x86::codes::dots4_avx512(q, rows) }.map(|dot| dot - 128 * query.sum),
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => unsafe { neon::dots4(q, rows) },
+        }
+    }
+
+    /// Calls `each(place, row, dot)` for the rows `ids` of a matrix of codes, in order, while later
+    /// rows are fetched into the cache. A row is `stride` bytes, of which the first are codes.
+    ///
+    /// # Panics
+    /// When an id is outside the matrix, or a row shorter than the query.
+    #[inline]
+    pub(crate) fn each_dot<'a>(
+        self,
+        query: &QueryCodes,
+        rows: &'a [u8],
+        stride: usize,
+        ids: &[u32],
+        mut each: impl FnMut(usize, &'a [u8], i32),
+    ) {
+        let row = |id: u32| &rows[id as usize * stride..(id as usize + 1) * stride];
+        for &id in ids.iter().take(GROUP * GROUPS_AHEAD) {
+            prefetch(row(id));
+        }
+        let dim = query.values.len();
+        for start in (0..ids.len()).step_by(GROUP) {
+            for &id in ids.iter().skip(start + GROUP * GROUPS_AHEAD).take(GROUP) {
+                prefetch(row(id));
+            }
+            let group = &ids[start..ids.len().min(start + GROUP)];
+            // A last group of fewer repeats its first row.
+            let four = [0, 1, 2, 3].map(|i| row(*group.get(i).unwrap_or(&group[0])));
+            let dots = self.dot_codes(query, four.map(|row| &row[..dim]));
+            for i in 0..group.len() {
+                each(start + i, four[i], dots[i]);
+            }
+        }
+    }
+
+    /// The rank of two rows that were prepared for the metric (unit length for cosine): `1 - dot`,
+    /// `-dot`, or squared L2. Smaller is nearer.
+    pub(crate) fn rank(self, metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+        match metric {
+            Metric::Cosine => 1.0 - self.dot(a, b),
+            Metric::Dot => -self.dot(a, b),
+            Metric::L2 => self.l2_squared(a, b),
+        }
+    }
+
+    /// [`Kernels::rank`] against a row of `f16`.
+    pub(crate) fn rank_f16(self, metric: Metric, a: &[f32], b: &[u16]) -> f32 {
+        match metric {
+            Metric::Cosine => 1.0 - self.dot_f16(a, b),
+            Metric::Dot => -self.dot_f16(a, b),
+            Metric::L2 => self.l2_squared_f16(a, b),
+        }
+    }
+}
+
+/// Asks the processor to bring a row into the cache; does nothing where that is not known.
+#[inline]
+pub(crate) fn prefetch<T>(row: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks((LINE / size_of::<T>()).max(1)) {
+        // SAFETY: prefetching reads nothing and cannot fault; the pointer is of a live slice.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch(line.as_ptr().cast(), _MM_HINT_T0);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
