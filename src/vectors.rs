@@ -195,10 +195,11 @@ impl<'a> VectorsView<'a> {
     /// # Errors
     /// [`VectorsError::NotFinite`] naming the first row and position that is not.
     pub fn check_finite(&self) -> Result<(), VectorsError> {
-        // The sum of x * 0 is 0 unless some x is NaN or infinite: one pass without branches a row.
+        // All bits of the exponent are set in NaN and infinity alone: one pass without branches a row.
+        const EXPONENT: u32 = 0x7F80_0000;
         for (row, values) in self.rows().enumerate() {
-            let sum: f32 = values.iter().map(|x| x * 0.0).sum();
-            if sum != 0.0 || sum.is_nan() {
+            let some = values.iter().fold(0, |some, x| some | u32::from(x.to_bits() & EXPONENT == EXPONENT));
+            if some != 0 {
                 let found = values.iter().enumerate().find(|(_, v)| !v.is_finite());
                 if let Some((column, &value)) = found {
                     return Err(VectorsError::NotFinite { row, column, value });
@@ -211,7 +212,17 @@ impl<'a> VectorsView<'a> {
 
 /// The Euclidean norm of a row, summed in `f64` so that neither tiny nor huge values vanish.
 pub fn norm(row: &[f32]) -> f64 {
-    row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
+    norm_squared(row).sqrt()
+}
+
+/// The square of [`norm`]. Sixteen sums run side by side, so that none waits for another.
+pub(crate) fn norm_squared(row: &[f32]) -> f64 {
+    let (blocks, rest) = row.as_chunks::<16>();
+    let mut sums = [0.0f64; 16];
+    for block in blocks {
+        sums.iter_mut().zip(block).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()
 }
 
 /// Scales a row to length 1 and returns the norm it had; a row of zeros stays and returns 0.

@@ -125,7 +125,7 @@ impl<'a> Trial<'a> {
         for (&row, truth) in self.sample.iter().zip(&self.truth) {
             space.row_as_query(row, &mut query);
             let ids: Vec<u32> = truth.iter().take(DEPTHS[1]).map(|c| c.id).collect();
-            space.ranks(&query, &ids, |place, rank| errors.push(f64::from(rank) - f64::from(truth[place].rank)));
+            space.ranks(&mut query, &ids, |place, rank| errors.push(f64::from(rank) - f64::from(truth[place].rank)));
         }
         let n = errors.len().max(1) as f64;
         let margin = f64::from(MARGIN) * (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt();

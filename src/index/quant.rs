@@ -46,6 +46,8 @@ pub(crate) struct CodeQuery {
     /// `weight * scale`.
     scale: f32,
     base: f32,
+    /// Inner products of the rows that are being ranked.
+    dots: Vec<i32>,
 }
 
 impl Codes {
@@ -82,8 +84,9 @@ impl Codes {
             |centred, (row, out)| {
                 centre(rows.row(row), &mean, centred);
                 let scale = scale_of(centred);
+                let inverse = inverse_of(scale);
                 for (byte, &x) in out.iter_mut().zip(centred.iter()) {
-                    *byte = (code(x, scale) as u8) ^ 128;
+                    *byte = (code(x, inverse) as u8) ^ 128;
                 }
                 let side = dim.next_multiple_of(4);
                 out[side..side + 4].copy_from_slice(&scale.to_le_bytes());
@@ -121,7 +124,8 @@ impl Codes {
         let mut centred = Vec::with_capacity(self.dim);
         centre(query, &self.mean, &mut centred);
         let scale = scale_of(&centred);
-        out.codes.set(centred.iter().map(|&x| code(x, scale)));
+        let inverse = inverse_of(scale);
+        out.codes.set(centred.iter().map(|&x| code(x, inverse)));
         out.scale = weight(self.metric) * scale;
         out.base = length_term(self.metric, &centred);
     }
@@ -149,24 +153,42 @@ impl Space for CodesView<'_> {
     fn row_as_query(&self, row: u32, out: &mut CodeQuery) {
         let bytes = &self.bytes[row as usize * self.stride..(row as usize + 1) * self.stride];
         out.codes.set(bytes[..self.dim].iter().map(|&b| (b ^ 128) as i8));
-        let (scale, bias) = side_of(bytes, self.side);
+        let (scale, bias) = side_of(&bytes[self.side..]);
         out.scale = weight(self.metric) * scale;
         out.base = bias;
     }
 
     #[inline]
-    fn ranks(&self, query: &CodeQuery, ids: &[u32], mut each: impl FnMut(usize, f32)) {
-        self.kernels.each_dot(&query.codes, self.bytes, self.stride, ids, |place, row, dot| {
-            let (scale, bias) = side_of(row, self.side);
-            each(place, query.base + bias - query.scale * scale * dot as f32);
-        });
+    fn ranks(&self, query: &mut CodeQuery, ids: &[u32], mut each: impl FnMut(usize, f32)) {
+        let CodeQuery { codes, scale, base, dots } = query;
+        self.kernels.dots(codes, self.bytes, self.stride, ids, dots);
+        for (place, (&id, &dot)) in ids.iter().zip(dots.iter()).enumerate() {
+            let (row_scale, bias) = side_of(&self.bytes[id as usize * self.stride + self.side..]);
+            each(place, *base + bias - *scale * row_scale * dot as f32);
+        }
+    }
+
+    fn any_within(&self, row: u32, ids: &[u32], rank: f32) -> bool {
+        let bytes = |row: u32| &self.bytes[row as usize * self.stride..(row as usize + 1) * self.stride];
+        let query = bytes(row);
+        let (scale, base) = side_of(&query[self.side..]);
+        let scale = weight(self.metric) * scale;
+        ids.chunks(4).any(|group| {
+            let four = [0, 1, 2, 3].map(|i| bytes(*group.get(i).unwrap_or(&group[0])));
+            let dots = self.kernels.dot_rows(&query[..self.dim], four.map(|row| &row[..self.dim]));
+            four.iter().zip(dots).any(|(row, dot)| {
+                let (row_scale, bias) = side_of(&row[self.side..]);
+                base + bias - scale * row_scale * dot as f32 <= rank
+            })
+        })
     }
 }
 
+/// Scale and bias, which end a row.
 #[inline]
-fn side_of(row: &[u8], side: usize) -> (f32, f32) {
-    let number = |at: usize| row[at..].first_chunk().map_or(0.0, |b| f32::from_le_bytes(*b));
-    (number(side), number(side + 4))
+fn side_of(side: &[u8]) -> (f32, f32) {
+    let Some([a, b, c, d, e, f, g, h]) = side.first_chunk() else { return (0.0, 0.0) };
+    (f32::from_le_bytes([*a, *b, *c, *d]), f32::from_le_bytes([*e, *f, *g, *h]))
 }
 
 fn centre(row: &[f32], mean: &[f32], out: &mut Vec<f32>) {
@@ -179,14 +201,23 @@ fn scale_of(centred: &[f32]) -> f32 {
     centred.iter().fold(0.0f32, |max, x| max.max(x.abs())) / LEVELS
 }
 
-/// From -127 to 127: the quotient is at most that, and what is not a number becomes 0.
-fn code(x: f32, scale: f32) -> i8 {
-    if scale > 0.0 { (x / scale).round() as i8 } else { 0 }
+/// From -127 to 127, rounded to even: `x * inverse` is at most that. Adding 1.5 * 2^23 leaves the
+/// integer in the low bits, which the compiler can do for many values at once.
+#[inline]
+fn code(x: f32, inverse: f32) -> i8 {
+    const SHIFT: f32 = 12_582_912.0;
+    (x * inverse + SHIFT).to_bits() as i8
+}
+
+/// What values are multiplied by; 0 for a row without any magnitude that can be divided by.
+fn inverse_of(scale: f32) -> f32 {
+    let inverse = 1.0 / scale;
+    if inverse.is_finite() { inverse } else { 0.0 }
 }
 
 /// What the squared length of a row or query adds to the rank.
 fn length_term(metric: Metric, centred: &[f32]) -> f32 {
-    let squared = || centred.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+    let squared = || crate::vectors::norm_squared(centred);
     match metric {
         Metric::Cosine => (squared() / 2.0) as f32,
         Metric::Dot => 0.0,

@@ -133,7 +133,7 @@ impl Space for RowsView<'_> {
         }
     }
 
-    fn ranks(&self, query: &Vec<f32>, ids: &[u32], mut each: impl FnMut(usize, f32)) {
+    fn ranks(&self, query: &mut Vec<f32>, ids: &[u32], mut each: impl FnMut(usize, f32)) {
         const AHEAD: usize = 4;
         ids.iter().take(AHEAD).for_each(|&id| self.prefetch(id));
         for (place, &id) in ids.iter().enumerate() {
@@ -142,5 +142,11 @@ impl Space for RowsView<'_> {
             }
             each(place, self.rank(query, id));
         }
+    }
+
+    fn any_within(&self, row: u32, ids: &[u32], rank: f32) -> bool {
+        let mut query = Vec::new();
+        self.row_as_query(row, &mut query);
+        ids.iter().any(|&id| self.rank(&query, id) <= rank)
     }
 }

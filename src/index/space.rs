@@ -11,15 +11,10 @@ pub(crate) trait Space: Copy + Sync {
     /// Takes a row, which must be one, as the query.
     fn row_as_query(&self, row: u32, out: &mut Self::Query);
 
-    /// Calls `each(place, rank)` for the rows `ids`, which must be rows, in order.
-    fn ranks(&self, query: &Self::Query, ids: &[u32], each: impl FnMut(usize, f32));
+    /// Calls `each(place, rank)` for the rows `ids`, which must be rows, in order. The query stays as
+    /// it is; it may carry space to work in.
+    fn ranks(&self, query: &mut Self::Query, ids: &[u32], each: impl FnMut(usize, f32));
 
-    /// Whether one of the rows `ids` is at most at this rank.
-    fn any_within(&self, query: &Self::Query, ids: &[u32], rank: f32) -> bool {
-        ids.chunks(4).any(|group| {
-            let mut within = false;
-            self.ranks(query, group, |_, r| within |= r <= rank);
-            within
-        })
-    }
+    /// Whether one of the rows `ids` is at most at this rank from another row.
+    fn any_within(&self, row: u32, ids: &[u32], rank: f32) -> bool;
 }

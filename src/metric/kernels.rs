@@ -210,43 +210,62 @@ impl Kernels {
             Level::Avx2 | Level::Avx512 => unsafe { x86::codes::dots4_avx2(q, rows) },
             // SAFETY: as in `dot`, for VNNI as well.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vnni => unsafe { x86::codes::dots4_avx512(q, rows) }.map(|dot| dot - 128 * query.sum),
+            Level::Avx512Vnni => {
+                unsafe { x86::codes::dots4_avx512(q, rows.map(<[u8]>::as_ptr)) }.map(|dot| dot - 128 * query.sum)
+            }
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "aarch64")]
             Level::Neon => unsafe { neon::dots4(q, rows) },
         }
     }
 
-    /// Calls `each(place, row, dot)` for the rows `ids` of a matrix of codes, in order, while later
-    /// rows are fetched into the cache. A row is `stride` bytes, of which the first are codes.
+    /// The inner products of one row of codes with four others, all with 128 for zero.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn dot_rows(self, row: &[u8], others: [&[u8]; 4]) -> [i32; 4] {
+        assert!(others.iter().all(|other| other.len() == row.len()), "rows of one length");
+        #[cfg(target_arch = "x86_64")]
+        if self.level == Level::Avx512Vnni {
+            // SAFETY: as in `dot_codes`.
+            return unsafe { x86::codes::dots4_rows_avx512(row, others.map(<[u8]>::as_ptr)) };
+        }
+        // 128 is zero; the least code, which rows do not have, counts as the one above it.
+        let query = QueryCodes::new(row.iter().map(|&code| (code ^ 128) as i8).collect());
+        self.dot_codes(&query, others)
+    }
+
+    /// The inner products of a query's codes with the rows `ids` of a matrix of codes, in order,
+    /// while later rows are fetched into the cache. A row is `stride` bytes, of which the first are
+    /// codes. `out` is cleared first.
     ///
     /// # Panics
     /// When an id is outside the matrix, or a row shorter than the query.
-    #[inline]
-    pub(crate) fn each_dot<'a>(
-        self,
-        query: &QueryCodes,
-        rows: &'a [u8],
-        stride: usize,
-        ids: &[u32],
-        mut each: impl FnMut(usize, &'a [u8], i32),
-    ) {
-        let row = |id: u32| &rows[id as usize * stride..(id as usize + 1) * stride];
-        for &id in ids.iter().take(GROUP * GROUPS_AHEAD) {
-            prefetch(row(id));
-        }
+    pub(crate) fn dots(self, query: &QueryCodes, rows: &[u8], stride: usize, ids: &[u32], out: &mut Vec<i32>) {
         let dim = query.values.len();
-        for start in (0..ids.len()).step_by(GROUP) {
-            for &id in ids.iter().skip(start + GROUP * GROUPS_AHEAD).take(GROUP) {
-                prefetch(row(id));
-            }
-            let group = &ids[start..ids.len().min(start + GROUP)];
+        let n = rows.len() / stride;
+        assert!(dim <= stride && ids.iter().all(|&id| (id as usize) < n), "rows of the matrix");
+        out.clear();
+        out.resize(ids.len(), 0);
+        if ids.is_empty() {
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if self.level == Level::Avx512Vnni {
+            // SAFETY: the level is made only after the processor was found to have AVX-512F, BW,
+            // VL and VNNI; ids and lengths were compared above.
+            unsafe { x86::codes::dots_avx512(&query.values, rows, stride, ids, out) };
+            out.iter_mut().for_each(|dot| *dot -= 128 * query.sum);
+            return;
+        }
+        let row = |id: u32| &rows[id as usize * stride..id as usize * stride + dim];
+        ids.iter().take(GROUP * GROUPS_AHEAD).for_each(|&id| prefetch(row(id)));
+        for (place, (group, dots)) in ids.chunks(GROUP).zip(out.chunks_mut(GROUP)).enumerate() {
+            let next = (place + GROUPS_AHEAD) * GROUP;
+            ids.iter().skip(next).take(GROUP).for_each(|&id| prefetch(row(id)));
             // A last group of fewer repeats its first row.
             let four = [0, 1, 2, 3].map(|i| row(*group.get(i).unwrap_or(&group[0])));
-            let dots = self.dot_codes(query, four.map(|row| &row[..dim]));
-            for i in 0..group.len() {
-                each(start + i, four[i], dots[i]);
-            }
+            dots.copy_from_slice(&self.dot_codes(query, four)[..dots.len()]);
         }
     }
 

@@ -3,32 +3,27 @@
 use crate::index::top::Candidate;
 
 /// At most `limit` nodes in one sorted list. An entry is one number: the rank's bits, made so that
-/// they order like the rank, then the node, then whether it was expanded; so one comparison orders
-/// by rank and ties by node.
+/// they order like the rank, then the node; so one comparison orders by rank and ties by node.
 #[derive(Debug, Default)]
 pub(super) struct Beam {
     list: Vec<u64>,
     limit: usize,
-    /// No node before this one is left to expand.
-    next: usize,
+    /// A bit for each entry: whether the node was expanded. No bit is set past the entries.
+    done: Vec<u64>,
+    /// No node in a word before this one is left to expand.
+    first_word: usize,
 }
-
-const DONE: u64 = 1;
 
 fn pack(rank: f32, node: u32) -> u64 {
     let bits = rank.to_bits();
     let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    u64::from(ordered) << 32 | u64::from(node) << 1
+    u64::from(ordered) << 32 | u64::from(node)
 }
 
 fn unpack(entry: u64) -> Candidate {
     let ordered = (entry >> 32) as u32;
     let bits = if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered };
-    Candidate { rank: f32::from_bits(bits), id: node(entry) }
-}
-
-fn node(entry: u64) -> u32 {
-    entry as u32 >> 1
+    Candidate { rank: f32::from_bits(bits), id: entry as u32 }
 }
 
 impl Beam {
@@ -36,46 +31,65 @@ impl Beam {
     pub fn reset(&mut self, limit: usize) {
         self.list.clear();
         self.limit = limit;
-        self.next = 0;
+        self.done.clear();
+        self.done.resize(limit / 64 + 1, 0);
+        self.first_word = 0;
     }
 
-    /// Takes a node, below 2^31, if it is among the best.
+    /// Takes a node if it is among the best.
     #[inline]
     pub fn push(&mut self, rank: f32, node: u32) {
         let entry = pack(rank, node);
-        let full = self.list.len() >= self.limit;
-        if full && self.list.last().is_none_or(|&worst| entry >= worst & !DONE) {
-            return;
+        if self.list.len() >= self.limit {
+            if self.list.last().is_none_or(|&worst| entry >= worst) {
+                return;
+            }
+            self.list.pop();
+            let end = self.list.len();
+            self.done[end / 64] &= !(1 << (end % 64));
         }
         let at = self.list.partition_point(|&e| e < entry);
-        if full {
-            self.list.pop();
-        }
         self.list.insert(at, entry);
-        self.next = self.next.min(at);
+        self.insert_undone(at);
+    }
+
+    /// Moves the bits from one on by one, and clears it.
+    #[inline]
+    fn insert_undone(&mut self, at: usize) {
+        let word = at / 64;
+        for i in (word + 1..self.list.len().div_ceil(64)).rev() {
+            self.done[i] = self.done[i] << 1 | self.done[i - 1] >> 63;
+        }
+        let low = (1u64 << (at % 64)) - 1;
+        let bits = self.done[word];
+        self.done[word] = bits & low | (bits & !low) << 1;
+        self.first_word = self.first_word.min(word);
     }
 
     /// The nearest node that was not expanded yet, which now is.
     pub fn pop(&mut self) -> Option<u32> {
-        self.next = self.unexpanded()?;
-        let entry = &mut self.list[self.next];
-        *entry |= DONE;
-        Some(node(*entry))
+        let at = self.unexpanded()?;
+        self.first_word = at / 64;
+        self.done[at / 64] |= 1 << (at % 64);
+        Some(self.list[at] as u32)
     }
 
     /// The node that [`Beam::pop`] would give.
     pub fn peek(&self) -> Option<u32> {
-        self.unexpanded().map(|at| node(self.list[at]))
+        self.unexpanded().map(|at| self.list[at] as u32)
     }
 
+    #[inline]
     fn unexpanded(&self) -> Option<usize> {
-        let rest = self.list.get(self.next..)?;
-        rest.iter().position(|e| e & DONE == 0).map(|at| self.next + at)
+        let words = self.done.get(self.first_word..)?;
+        let word = words.iter().position(|&w| w != u64::MAX)?;
+        let at = (self.first_word + word) * 64 + words[word].trailing_ones() as usize;
+        (at < self.list.len()).then_some(at)
     }
 
     /// The nearest node.
     pub fn first(&self) -> Option<u32> {
-        self.list.first().map(|&e| node(e))
+        self.list.first().map(|&e| e as u32)
     }
 
     /// All nodes, nearest first.
@@ -101,5 +115,31 @@ mod tests {
         beam.push(-3.0, 8);
         assert_eq!((beam.peek(), beam.first()), (Some(8), Some(8)));
         assert_eq!([beam.pop(), beam.pop(), beam.pop(), beam.pop()], [Some(8), Some(0), Some(1), None]);
+    }
+
+    /// Against a plain list, over several words of bits.
+    #[test]
+    fn expands_each_node_that_stays_once() {
+        let (mut beam, mut plain) = (Beam::default(), Vec::<(u32, u32, bool)>::new());
+        beam.reset(150);
+        let mut state = 9u64;
+        for node in 0..3000 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let rank = (state >> 48) as u32;
+            beam.push(rank as f32, node);
+            plain.push((rank, node, false));
+            plain.sort();
+            plain.truncate(150);
+            if state >> 40 & 3 == 0 {
+                let next = plain.iter_mut().find(|p| !p.2);
+                let want = next.map(|p| {
+                    p.2 = true;
+                    p.1
+                });
+                assert_eq!(beam.peek(), want);
+                assert_eq!(beam.pop(), want);
+            }
+        }
+        assert!(beam.iter().map(|c| c.id).eq(plain.iter().map(|p| p.1)));
     }
 }

@@ -180,7 +180,7 @@ impl<S: Space> LayerBuilder<'_, S> {
                 .iter()
                 .map(|&p| {
                     self.candidates(view, first, p, self.ef, &mut scratch, &mut found);
-                    self.select(&found, self.m, &mut scratch)
+                    self.select(&found, self.m)
                 })
                 .collect();
             self.scratch.give(scratch);
@@ -196,14 +196,7 @@ impl<S: Space> LayerBuilder<'_, S> {
         back.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.order(&b.1)));
         let groups: Vec<&[(u32, Candidate)]> = back.chunk_by(|a, b| a.0 == b.0).collect();
         let so_far = &*growing;
-        let tasks = groups.par_chunks(TASK).map(|groups| {
-            let mut scratch = self.scratch();
-            let rows: Vec<Vec<Candidate>> =
-                groups.iter().map(|group| self.link_back(so_far, group, &mut scratch)).collect();
-            self.scratch.give(scratch);
-            rows
-        });
-        let rows: Vec<Vec<Candidate>> = tasks.flatten_iter().collect();
+        let rows: Vec<Vec<Candidate>> = groups.par_iter().map(|group| self.link_back(so_far, group)).collect();
         for (group, row) in groups.iter().zip(&rows) {
             growing.set(self.width, group[0].0, row);
         }
@@ -237,7 +230,7 @@ impl<S: Space> LayerBuilder<'_, S> {
 
     /// The neighbour selection heuristic (algorithm 4 of the paper): a candidate is taken unless
     /// one already taken is at least as near to it as the node itself. Equal rows are thus taken once.
-    pub fn select(&self, sorted: &[Candidate], limit: usize, scratch: &mut Scratch<S::Query>) -> Vec<Candidate> {
+    fn select(&self, sorted: &[Candidate], limit: usize) -> Vec<Candidate> {
         let mut taken: Vec<Candidate> = Vec::with_capacity(limit);
         let mut rows: Vec<u32> = Vec::with_capacity(limit);
         for c in sorted {
@@ -245,8 +238,7 @@ impl<S: Space> LayerBuilder<'_, S> {
                 break;
             }
             let row = self.nodes[c.id as usize];
-            self.space.row_as_query(row, &mut scratch.query);
-            if !self.space.any_within(&scratch.query, &rows, c.rank) {
+            if !self.space.any_within(row, &rows, c.rank) {
                 taken.push(*c);
                 rows.push(row);
             }
@@ -255,12 +247,7 @@ impl<S: Space> LayerBuilder<'_, S> {
     }
 
     /// A node's links with those added that point at it, chosen anew when they are too many.
-    fn link_back(
-        &self,
-        growing: &Growing,
-        group: &[(u32, Candidate)],
-        scratch: &mut Scratch<S::Query>,
-    ) -> Vec<Candidate> {
+    fn link_back(&self, growing: &Growing, group: &[(u32, Candidate)]) -> Vec<Candidate> {
         let row = group[0].0 as usize * self.width..(group[0].0 as usize + 1) * self.width;
         let links = growing.links[row.clone()].iter().take_while(|&&link| link != NONE);
         let present = links.zip(&growing.ranks[row]).map(|(&id, &rank)| Candidate { rank, id });
@@ -269,7 +256,7 @@ impl<S: Space> LayerBuilder<'_, S> {
             return all;
         }
         all.sort_unstable_by(Candidate::order);
-        self.select(&all, self.width, scratch)
+        self.select(&all, self.width)
     }
 
     pub fn view<'a>(&'a self, links: &'a [u32]) -> LayerView<'a> {

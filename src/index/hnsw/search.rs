@@ -67,7 +67,7 @@ impl<Q: Default> ScratchPool<Q> {
 }
 
 /// Which nodes a walk has seen: one bit a node, so that the set of a large graph stays in the
-/// cache. Only the words that were touched are cleared.
+/// cache. A small set is cleared as a whole, of a large one the words that were touched.
 #[derive(Debug, Default)]
 struct Visited {
     words: Vec<u64>,
@@ -75,7 +75,13 @@ struct Visited {
 }
 
 impl Visited {
+    /// Words up to which clearing all is cheaper than remembering which.
+    const SMALL: usize = 8192;
+
     fn clear(&mut self) {
+        if self.words.len() <= Self::SMALL {
+            self.words.fill(0);
+        }
         for word in self.touched.drain(..) {
             self.words[word as usize] = 0;
         }
@@ -84,16 +90,15 @@ impl Visited {
     /// Marks a node, which must be one; whether it was new.
     #[inline]
     fn insert(&mut self, node: u32) -> bool {
+        let large = self.words.len() > Self::SMALL;
         let word = &mut self.words[node as usize / 64];
         let bit = 1u64 << (node % 64);
-        if *word & bit != 0 {
-            return false;
-        }
-        if *word == 0 {
+        let new = *word & bit == 0;
+        if large && *word == 0 {
             self.touched.push(node / 64);
         }
         *word |= bit;
-        true
+        new
     }
 }
 
@@ -147,15 +152,17 @@ pub(super) fn search_layer<'a, S: Space>(
     beam.reset(ef);
     let mut links = entries;
     loop {
-        fresh.clear();
+        // Every link is written and the place moves on only if it was new: no branch to guess.
+        fresh.resize(links.len(), 0);
+        let mut count = 0;
         for &p in links {
             if p as usize >= layer.len {
                 return Err(bad(p));
             }
-            if visited.insert(p) {
-                fresh.push(p);
-            }
+            fresh[count] = p;
+            count += usize::from(visited.insert(p));
         }
+        fresh.truncate(count);
         *evaluated += fresh.len();
         // In layer 0 a position is a row.
         let ids = if layer.rows.is_empty() {

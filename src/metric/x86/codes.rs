@@ -7,6 +7,11 @@
 
 use std::arch::x86_64::*;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// Cache lines that are on their way at a time.
+const AHEAD_LINES: usize = 48;
+
 /// The sum of sixteen lanes of each of four registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
@@ -29,21 +34,54 @@ fn sums8(v: [__m256i; 4]) -> [i32; 4] {
     ]
 }
 
+/// Writes the sums of `row * query`, the rows' 128 not taken off, for the rows `ids` of a matrix of
+/// `stride` bytes a row, while rows `ahead` later are fetched into the cache.
+///
+/// # Safety
+/// The processor has AVX-512F, BW and VNNI; each id is a row of the matrix, a row is at least as
+/// long as the query, and `out` is as long as `ids`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+pub(in crate::metric) unsafe fn dots_avx512(query: &[i8], rows: &[u8], stride: usize, ids: &[u32], out: &mut [i32]) {
+    let row = |place: usize| {
+        let id = ids[place.min(ids.len() - 1)] as usize;
+        // SAFETY: the id is a row of the matrix.
+        unsafe { rows.as_ptr().add(id * stride) }
+    };
+    let fetch = |place: usize| {
+        let start = row(place);
+        for line in (0..stride).step_by(LINE) {
+            // SAFETY: within the row; prefetching reads nothing and cannot fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.add(line).cast()) };
+        }
+    };
+    let ahead = (AHEAD_LINES / stride.div_ceil(LINE)).clamp(4, 16) / 4 * 4;
+    (0..ids.len().min(ahead)).for_each(fetch);
+    for start in (0..ids.len()).step_by(4) {
+        (start + ahead..(start + ahead + 4).min(ids.len())).for_each(fetch);
+        let four = [row(start), row(start + 1), row(start + 2), row(start + 3)];
+        // SAFETY: each row has at least the length of the query.
+        let sums = unsafe { dots4_avx512(query, four) };
+        let group = out.len().min(start + 4) - start;
+        out[start..start + group].copy_from_slice(&sums[..group]);
+    }
+}
+
 /// Sums of `row * query` for four rows, the rows' 128 not taken off.
 ///
 /// # Safety
-/// The processor has AVX-512F, BW and VNNI, and each row has the length of the query.
+/// The processor has AVX-512F, BW and VNNI, and each row is at least as long as the query.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
-pub(in crate::metric) unsafe fn dots4_avx512(query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
+pub(in crate::metric) unsafe fn dots4_avx512(query: &[i8], rows: [*const u8; 4]) -> [i32; 4] {
     let n = query.len();
     let mut sums = [_mm512_setzero_si512(); 4];
     let mut i = 0;
     while i + 64 <= n {
-        // SAFETY: i + 64 <= n, the length of the query and of every row.
+        // SAFETY: i + 64 <= n, the length of the query, and every row is as long.
         unsafe {
             let q = _mm512_loadu_si512(query.as_ptr().add(i).cast());
             for (sum, row) in sums.iter_mut().zip(rows) {
-                *sum = _mm512_dpbusd_epi32(*sum, _mm512_loadu_si512(row.as_ptr().add(i).cast()), q);
+                *sum = _mm512_dpbusd_epi32(*sum, _mm512_loadu_si512(row.add(i).cast()), q);
             }
         }
         i += 64;
@@ -54,12 +92,40 @@ pub(in crate::metric) unsafe fn dots4_avx512(query: &[i8], rows: [&[u8]; 4]) -> 
         unsafe {
             let q = _mm512_maskz_loadu_epi8(mask, query.as_ptr().add(i));
             for (sum, row) in sums.iter_mut().zip(rows) {
-                let r = _mm512_maskz_loadu_epi8(mask, row.as_ptr().add(i).cast());
+                let r = _mm512_maskz_loadu_epi8(mask, row.add(i).cast());
                 *sum = _mm512_dpbusd_epi32(*sum, r, q);
             }
         }
     }
     sums16(sums)
+}
+
+/// Inner products of one row with four others, the 128 of all taken off.
+///
+/// # Safety
+/// The processor has AVX-512F, BW and VNNI, and each other row is at least as long as the row.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
+pub(in crate::metric) unsafe fn dots4_rows_avx512(row: &[u8], others: [*const u8; 4]) -> [i32; 4] {
+    let n = row.len();
+    let (zero, ones) = (_mm512_set1_epi8(-128), _mm512_set1_epi8(1));
+    let mut sums = [_mm512_setzero_si512(); 4];
+    let mut total = _mm512_setzero_si512();
+    for i in (0..n).step_by(64) {
+        let mask = if n - i >= 64 { u64::MAX } else { (1 << (n - i)) - 1 };
+        // SAFETY: masked lanes are not read, and i + (lanes of the mask) <= n.
+        unsafe {
+            // Lanes past the end are 0 in the others and so add nothing; in the row they become
+            // -128, which `total` must not count.
+            let q = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, row.as_ptr().add(i).cast()), zero);
+            total = _mm512_dpbusd_epi32(total, _mm512_maskz_mov_epi8(mask, ones), q);
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum = _mm512_dpbusd_epi32(*sum, _mm512_maskz_loadu_epi8(mask, other.add(i).cast()), q);
+            }
+        }
+    }
+    // Each other row was taken 128 too high.
+    let total = _mm512_slli_epi32::<7>(total);
+    sums16(sums.map(|sum| _mm512_sub_epi32(sum, total)))
 }
 
 /// As [`dots4_avx512`], but with the rows' 128 taken off.
