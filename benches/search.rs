@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use gyeol::vectors::npy;
-use gyeol::{Flat, Hnsw, HnswParams, Index, Metric, Vectors};
+use gyeol::{Effort, Flat, Hnsw, HnswParams, Index, Metric, Vectors};
 use hnsw_rs::prelude::{AnnT, DistDot, Hnsw as Peer};
 
 const K: usize = 10;
@@ -87,7 +87,8 @@ fn main() {
     let (rate, recall) = measure(&queries, &truth, |q| ids(&flat.search(q, K).expect("query")));
     println!("| gyeol flat | - | {recall:.4} | {rate:.0} |");
     for ef in [16, 32, 64, 128, 256] {
-        let (rate, recall) = measure(&queries, &truth, |q| ids(&index.search_with(q, K, ef).expect("query")));
+        let (rate, recall) =
+            measure(&queries, &truth, |q| ids(&index.search_with(q, K, Effort::Ef(ef)).expect("query")));
         println!("| gyeol hnsw | {ef} | {recall:.4} | {rate:.0} |");
         let found = |q: &[f32]| peer.search_neighbours(q, K, ef).iter().map(|n| n.d_id as u32).collect();
         let (rate, recall) = measure(&queries, &truth, found);
@@ -102,7 +103,8 @@ fn crossover(rows: &Vectors, queries: &Vectors) {
     for n in [500, 1000, 2000, 4000, 8000, 16_000] {
         let part = Vectors::new(rows.as_slice()[..n.min(rows.len()) * rows.dim()].to_vec(), rows.dim()).expect("rows");
         let flat = Flat::new(&part, Metric::Cosine).expect("rows");
-        let graph = Hnsw::build(&part, Metric::Cosine, &HnswParams::default()).expect("rows");
+        let params = HnswParams { graph_from_rows: 1, ..HnswParams::default() };
+        let graph = Hnsw::build(&part, Metric::Cosine, &params).expect("rows");
         let micros = |index: &dyn Index| {
             let (rate, _) = measure(queries, &[], |q| ids(&index.search(q, K).expect("query")));
             1e6 / rate

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use gyeol::vectors::npy;
-use gyeol::{Flat, Hnsw, HnswParams, Index, Metric, Vectors};
+use gyeol::{Effort, Flat, Hnsw, HnswParams, Index, Metric, Vectors};
 
-/// The part of the true `k` nearest that default parameters find.
-fn recall(index: &Hnsw, queries: &Vectors, truth: impl Fn(usize) -> Vec<u32>, k: usize) -> f64 {
-    let found = index.search_many(queries.view(), k).unwrap();
+/// The part of the true `k` nearest that is found.
+fn recall(index: &Hnsw, queries: &Vectors, effort: Effort, truth: impl Fn(usize) -> Vec<u32>, k: usize) -> f64 {
+    let found = index.search_many_with(queries.view(), k, effort).unwrap();
     let hits: usize = found
         .iter()
         .enumerate()
@@ -33,12 +33,12 @@ fn lines_of_the_library() {
     lines.dedup();
     let rows = embed_many(&builtin(), &lines, Role::Document).unwrap().vectors;
     assert!(rows.len() > 500, "{} lines", rows.len());
-    let params = HnswParams::default();
+    let params = HnswParams { graph_from_rows: 1, ..HnswParams::default() };
     println!("{} lines, seed {}", rows.len(), params.seed);
     let index = Hnsw::build(&rows, Metric::Cosine, &params).unwrap();
     let exact = Flat::new(&rows, Metric::Cosine).unwrap();
     let truth = |i: usize| exact.search(rows.row(i), 10).unwrap().iter().map(|n| n.id).collect();
-    let recall = recall(&index, &rows, truth, 10);
+    let recall = recall(&index, &rows, Effort::Ef(128), truth, 10);
     println!("recall@10 {recall:.4}");
     assert!(recall >= 0.99);
 }
@@ -67,7 +67,14 @@ fn sentence_embeddings() {
     let params = HnswParams::default();
     println!("seed {}", params.seed);
     let index = Hnsw::build(&rows, Metric::Cosine, &params).unwrap();
-    let recall = recall(&index, &queries, |i| nearest(i, 10), 10);
-    println!("recall@10 {recall:.4} over {} rows", rows.len());
-    assert!(recall >= 0.98);
+    for k in [1, 10, 100] {
+        for asked in [0.9, 0.95, 0.98] {
+            let got = recall(&index, &queries, Effort::Recall(asked), |i| nearest(i, k), k);
+            println!("asked for recall@{k} {asked}: got {got:.4} over {} rows", rows.len());
+            assert!(got >= f64::from(asked) - 0.015, "asked for {asked}, got {got}");
+        }
+    }
+    let got = recall(&index, &queries, Effort::Ef(128), |i| nearest(i, 10), 10);
+    println!("ef 128: recall@10 {got:.4}");
+    assert!(got >= 0.99);
 }

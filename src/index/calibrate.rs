@@ -21,9 +21,11 @@ const DEEPEST: usize = DEPTHS[2];
 const EFFORTS: [u32; 16] = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448, 640, 896, 1280, 2048];
 const ENOUGH: f32 = 0.995;
 /// Standard deviations of the codes' error within which full rows are compared.
-const MARGIN: f32 = 2.5;
+const MARGIN: f32 = 4.0;
 /// Codes are too coarse when they cannot tell a tenth neighbour from more rows than this.
 const CROWD: f64 = 40.0;
+/// The effort where too few rows were there to measure with.
+const UNCALIBRATED: usize = 128;
 /// Sampled rows whose true neighbours one task looks for.
 const TASK: usize = 16;
 
@@ -68,6 +70,9 @@ impl Calibration {
     /// The effort at which this part of the `k` nearest is found; the largest measured one when none
     /// reached it.
     pub fn effort_for(&self, recall: f32, k: usize) -> usize {
+        if self.levels.is_empty() {
+            return k.max(UNCALIBRATED);
+        }
         let depth = DEPTHS.iter().position(|&d| k <= d).unwrap_or(DEPTHS.len() - 1);
         let deeper = (k as f64 / DEPTHS[depth] as f64).max(1.0);
         let mut before: Option<(f64, f64)> = None;
@@ -83,7 +88,7 @@ impl Calibration {
             }
             before = Some(here);
         }
-        ((ef * deeper).ceil() as usize).max(k)
+        ((ef * deeper - 1e-3).ceil() as usize).max(k)
     }
 }
 
@@ -135,7 +140,7 @@ impl<'a> Trial<'a> {
         });
         let crowds: Vec<f64> = crowds.collect();
         let crowd = crowds.iter().sum::<f64>() / crowds.len().max(1) as f64;
-        (margin as f32, crowd <= CROWD)
+        (margin as f32, !crowds.is_empty() && crowd <= CROWD)
     }
 
     /// Walks for every sampled row at growing efforts. `walk` gives what a graph finds for a row.
@@ -209,6 +214,7 @@ mod tests {
         assert_eq!(table.effort_for(0.95, 100), 150);
         assert_eq!(table.effort_for(0.95, 200), 300);
         assert_eq!(table.effort_for(1.1, 10), 200);
-        assert_eq!(Calibration::default().effort_for(0.95, 7), 7);
+        assert_eq!(Calibration::default().effort_for(0.95, 7), UNCALIBRATED);
+        assert_eq!(Calibration::default().effort_for(0.95, 700), 700);
     }
 }

@@ -41,6 +41,9 @@ pub struct HnswParams {
     pub seed: u64,
     /// How the full rows are kept, default [`RowStorage::F32`].
     pub storage: RowStorage,
+    /// With fewer rows no graph is built and every search is exact, which takes less time there.
+    /// Default [`HnswParams::DEFAULT_GRAPH_FROM_ROWS`]. Not stored in the file.
+    pub graph_from_rows: usize,
 }
 
 impl HnswParams {
@@ -50,6 +53,10 @@ impl HnswParams {
     pub const DEFAULT_EF_CONSTRUCTION: usize = 200;
     /// Default of [`HnswParams::seed`].
     pub const DEFAULT_SEED: u64 = 42;
+
+    /// Default of [`HnswParams::graph_from_rows`]: where a walk through 256-dimensional rows begins to
+    /// take less time than comparing each (`cargo bench --bench search` prints the crossover).
+    pub const DEFAULT_GRAPH_FROM_ROWS: usize = 4_000;
 
     /// Checks every parameter against its range.
     ///
@@ -77,6 +84,7 @@ impl Default for HnswParams {
             ef_construction: Self::DEFAULT_EF_CONSTRUCTION,
             seed: Self::DEFAULT_SEED,
             storage: RowStorage::default(),
+            graph_from_rows: Self::DEFAULT_GRAPH_FROM_ROWS,
         }
     }
 }

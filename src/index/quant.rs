@@ -51,9 +51,9 @@ pub(crate) struct CodeQuery {
 }
 
 impl Codes {
-    /// Whether rows of this dimension can be coded.
+    /// Whether rows of this dimension can be coded, and take less space then.
     pub fn fits(dim: usize) -> bool {
-        dim <= MAX_CODE_DIM
+        dim <= MAX_CODE_DIM && Self::stride(dim) < dim * size_of::<f32>()
     }
 
     /// Bytes of one row.

@@ -27,10 +27,6 @@ use crate::store::file::Sections;
 use crate::store::{Column, Mapped};
 use crate::vectors::Vectors;
 
-/// Below this many rows a segment carries no graph: an exact scan of 256-dimensional rows takes
-/// less time than a graph search there (`cargo bench --bench search` prints the crossover).
-pub(crate) const GRAPH_FROM_ROWS: usize = 4_000;
-
 /// Norms this near to 1 are rounding, and not kept.
 const UNIT: f32 = 1e-6;
 
@@ -75,7 +71,8 @@ impl Walked {
 
 impl Segment {
     /// Takes rows that came through the door, with one slot each (none: the row's number), in
-    /// ascending order, and the lengths they had. From [`GRAPH_FROM_ROWS`] rows it builds a graph.
+    /// ascending order, and the lengths they had. From
+    /// [`HnswParams::graph_from_rows`] rows it builds a graph.
     pub fn build(metric: Metric, rows: Vectors, mut norms: Vec<f32>, slots: Vec<u64>, params: &HnswParams) -> Self {
         let kernels = Kernels::detect();
         let (dim, len) = (rows.dim(), rows.len());
@@ -98,7 +95,7 @@ impl Segment {
             kernels,
             file: None,
         };
-        if len < GRAPH_FROM_ROWS {
+        if len == 0 || len < params.graph_from_rows {
             segment.rows = Rows::new(params.storage, rows);
             return segment;
         }

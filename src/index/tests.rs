@@ -25,6 +25,11 @@ fn clustered(n: usize, dim: usize, centres: usize, seed: u64) -> Vectors {
     Vectors::new(data, dim).unwrap()
 }
 
+/// Default parameters, with a graph at any number of rows.
+fn graph() -> HnswParams {
+    HnswParams { graph_from_rows: 1, ..HnswParams::default() }
+}
+
 fn recall(index: &Hnsw, exact: &Flat, queries: &Vectors, k: usize) -> f64 {
     let mut hits = 0;
     for query in queries.rows() {
@@ -40,7 +45,7 @@ fn recall_against_brute_force_on_every_metric() {
     let rows = clustered(6000, 32, 60, SEED);
     let queries = clustered(200, 32, 60, SEED);
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-        let index = Hnsw::build(&rows, metric, &HnswParams::default()).unwrap();
+        let index = Hnsw::build(&rows, metric, &graph()).unwrap();
         let exact = Flat::new(&rows, metric).unwrap();
         let r = recall(&index, &exact, &queries, 10);
         println!("{metric}: recall@10 {r:.4}");
@@ -52,7 +57,7 @@ fn recall_against_brute_force_on_every_metric() {
 fn distances_are_what_the_metric_says() {
     let rows = clustered(500, 7, 5, SEED);
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-        let index = Hnsw::build(&rows, metric, &HnswParams::default()).unwrap();
+        let index = Hnsw::build(&rows, metric, &graph()).unwrap();
         let query = rows.row(3).iter().map(|x| x + 0.25).collect::<Vec<_>>();
         for n in index.search(&query, 10).unwrap() {
             let row = rows.row(n.id as usize);
@@ -70,17 +75,17 @@ fn distances_are_what_the_metric_says() {
 
 #[test]
 fn the_same_bytes_on_any_number_of_threads() {
-    let rows = clustered(3000, 16, 20, SEED);
+    let rows = clustered(9000, 16, 20, SEED);
     let build = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("v.hnsw");
-        pool.install(|| Hnsw::build(&rows, Metric::L2, &HnswParams::default()).unwrap().save(&file).unwrap());
+        pool.install(|| Hnsw::build(&rows, Metric::L2, &graph()).unwrap().save(&file).unwrap());
         fs::read(&file).unwrap()
     };
     let one = build(1);
     assert!(one == build(2) && one == build(4));
-    let other_seed = HnswParams { seed: 7, ..HnswParams::default() };
+    let other_seed = HnswParams { seed: 7, ..graph() };
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("v.hnsw");
     Hnsw::build(&rows, Metric::L2, &other_seed).unwrap().save(&file).unwrap();
@@ -93,7 +98,7 @@ fn a_mapped_index_answers_like_the_built_one() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("v.hnsw");
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-        let built = Hnsw::build(&rows, metric, &HnswParams::default()).unwrap();
+        let built = Hnsw::build(&rows, metric, &graph()).unwrap();
         built.save(&file).unwrap();
         let mapped = Hnsw::open(&file).unwrap();
         mapped.verify().unwrap();
@@ -116,7 +121,7 @@ fn equal_rows_are_all_found() {
     }
     let rows = Vectors::new(data, 3).unwrap();
     for metric in [Metric::Cosine, Metric::L2] {
-        let index = Hnsw::build(&rows, metric, &HnswParams::default()).unwrap();
+        let index = Hnsw::build(&rows, metric, &graph()).unwrap();
         let found = index.search(&[1.0, 2.0, 3.0], 1000).unwrap();
         let equal = found.iter().filter(|n| n.id % 3 == 0).count();
         assert!(equal >= 990, "{metric}: {equal} of 1000 equal rows");
@@ -129,7 +134,7 @@ fn equal_rows_are_all_found() {
 fn every_row_is_reachable() {
     for (n, dim, centres) in [(1, 3, 1), (2, 3, 1), (17, 3, 2), (2500, 2, 3), (4000, 40, 400)] {
         let rows = clustered(n, dim, centres, SEED + n as u64);
-        let index = Hnsw::build(&rows, Metric::L2, &HnswParams::default()).unwrap();
+        let index = Hnsw::build(&rows, Metric::L2, &graph()).unwrap();
         let missed = rows.rows().enumerate().filter(|(i, row)| {
             let found = index.search_with(row, 1, Effort::Ef(400)).unwrap();
             found[0].id != *i as u32 && found[0].distance > 0.0
@@ -147,19 +152,19 @@ fn the_door_names_what_it_refuses() {
         bad
     };
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let built = Hnsw::build(&with(7, 2, value), Metric::L2, &HnswParams::default());
+        let built = Hnsw::build(&with(7, 2, value), Metric::L2, &graph());
         let named = matches!(built, Err(IndexError::Vectors(VectorsError::NotFinite { row: 7, column: 2, .. })));
         assert!(named);
         assert!(Flat::new(&with(7, 2, value), Metric::Dot).is_err());
     }
     let mut zero = good.clone();
     zero.row_mut(5).fill(0.0);
-    let built = Hnsw::build(&zero, Metric::Cosine, &HnswParams::default());
+    let built = Hnsw::build(&zero, Metric::Cosine, &graph());
     assert!(matches!(built, Err(IndexError::Vectors(VectorsError::ZeroNorm { row: 5 }))));
-    assert!(Hnsw::build(&zero, Metric::L2, &HnswParams::default()).is_ok());
+    assert!(Hnsw::build(&zero, Metric::L2, &graph()).is_ok());
 
     let indexes: [Box<dyn Index>; 2] = [
-        Box::new(Hnsw::build(&good, Metric::Cosine, &HnswParams::default()).unwrap()),
+        Box::new(Hnsw::build(&good, Metric::Cosine, &graph()).unwrap()),
         Box::new(Flat::new(&good, Metric::Cosine).unwrap()),
     ];
     for index in &indexes {
@@ -179,7 +184,7 @@ fn an_empty_index_finds_nothing() {
     let none = Vectors::new(vec![], 4).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("v.hnsw");
-    let index = Hnsw::build(&none, Metric::Cosine, &HnswParams::default()).unwrap();
+    let index = Hnsw::build(&none, Metric::Cosine, &graph()).unwrap();
     assert!(index.is_empty() && index.search(&[1.0; 4], 3).unwrap().is_empty());
     index.save(&file).unwrap();
     let index = Hnsw::open(&file).unwrap();
@@ -190,7 +195,7 @@ fn an_empty_index_finds_nothing() {
 #[test]
 fn parameters_outside_their_range_are_named() {
     let rows = clustered(20, 4, 2, SEED);
-    let default = HnswParams::default;
+    let default = graph;
     for (params, name) in [
         (HnswParams { m: 1, ..default() }, "m"),
         (HnswParams { m: 257, ..default() }, "m"),
@@ -208,7 +213,7 @@ fn damage_is_an_error_and_never_a_panic() {
     let rows = clustered(300, 8, 5, SEED);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("v.hnsw");
-    Hnsw::build(&rows, Metric::L2, &HnswParams::default()).unwrap().save(&file).unwrap();
+    Hnsw::build(&rows, Metric::L2, &graph()).unwrap().save(&file).unwrap();
     let good = fs::read(&file).unwrap();
     let mut bad_links = 0;
     for at in (0..good.len()).step_by(61) {
@@ -228,4 +233,55 @@ fn damage_is_an_error_and_never_a_panic() {
         assert!(Hnsw::open(&file).is_err(), "cut to {len}");
     }
     assert!(Hnsw::open(dir.path().join("absent")).unwrap_err().to_string().contains("absent"));
+}
+
+/// Half-width rows: about the same answers, and what they cannot hold is refused.
+#[test]
+fn rows_of_half_the_width() {
+    let rows = clustered(5000, 24, 50, SEED);
+    let params = HnswParams { storage: RowStorage::F16, ..graph() };
+    let dir = tempfile::tempdir().unwrap();
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let half = Hnsw::build(&rows, metric, &params).unwrap();
+        let exact = Flat::new(&rows, metric).unwrap();
+        half.save(dir.path().join("half")).unwrap();
+        let half = Hnsw::open(dir.path().join("half")).unwrap();
+        for query in rows.rows().step_by(500) {
+            let (found, want) = (half.search_with(query, 5, Effort::Exact).unwrap(), exact.search(query, 5).unwrap());
+            for (found, want) in found.iter().zip(&want) {
+                assert!((found.distance - want.distance).abs() <= 2e-2 * (1.0 + want.distance.abs()), "{metric}");
+            }
+        }
+    }
+    let mut large = rows.clone();
+    large.row_mut(3)[1] = 70_000.0;
+    let refused = Hnsw::build(&large, Metric::L2, &params);
+    assert!(matches!(refused, Err(IndexError::Vectors(VectorsError::TooLarge { row: 3, column: 1, .. }))));
+    assert!(Hnsw::build(&large, Metric::L2, &graph()).is_ok());
+}
+
+/// Rows that 8-bit codes cannot tell apart are walked as they are, and found.
+#[test]
+fn tight_clusters_are_told_apart() {
+    let mut rows = clustered(6000, 48, 6, SEED);
+    let centres = clustered(6, 48, 6, SEED + 1);
+    for row in 0..rows.len() {
+        let centre = centres.row(row % 6).to_vec();
+        rows.row_mut(row).iter_mut().zip(centre).for_each(|(x, c)| *x = 100.0 * c + *x * 1e-2);
+    }
+    let index = Hnsw::build(&rows, Metric::L2, &graph()).unwrap();
+    let exact = Flat::new(&rows, Metric::L2).unwrap();
+    let queries = Vectors::new(rows.rows().step_by(60).flatten().map(|x| x + 1e-3).collect(), 48).unwrap();
+    let r = recall(&index, &exact, &queries, 10);
+    assert!(r >= 0.9, "recall@10 {r}");
+}
+
+#[test]
+fn efforts_outside_their_range_are_named() {
+    let rows = clustered(20, 4, 2, SEED);
+    let index = Hnsw::build(&rows, Metric::L2, &graph()).unwrap();
+    for effort in [Effort::Ef(0), Effort::Recall(0.0), Effort::Recall(1.5), Effort::Recall(f32::NAN)] {
+        let refused = index.search_with(rows.row(0), 3, effort);
+        assert!(matches!(refused, Err(IndexError::Parameter { .. })), "{effort:?}");
+    }
 }

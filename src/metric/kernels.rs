@@ -208,10 +208,11 @@ impl Kernels {
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 | Level::Avx512 => unsafe { x86::codes::dots4_avx2(q, rows) },
-            // SAFETY: as in `dot`, for VNNI as well.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni => {
-                unsafe { x86::codes::dots4_avx512(q, rows.map(<[u8]>::as_ptr)) }.map(|dot| dot - 128 * query.sum)
+                // SAFETY: as in `dot`, for VNNI as well.
+                let sums = unsafe { x86::codes::dots4_avx512(q, rows.map(<[u8]>::as_ptr)) };
+                sums.map(|sum| sum - 128 * query.sum)
             }
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "aarch64")]

@@ -24,6 +24,24 @@ fn compare(kernels: Kernels, a: &[f32], b: &[f32]) {
     assert!(l2_error.abs() <= 2.0 * tolerance(a.len(), want), "{} l2 n={} off by {l2_error}", kernels.name(), a.len());
 }
 
+/// Codes are summed in integers: every instruction set gives just what the oracle does.
+fn compare_codes(kernels: Kernels, query: &QueryCodes, rows: [&[u8]; 4]) {
+    let want = rows.map(|row| scalar::dot_codes(query.values(), row));
+    assert_eq!(kernels.dot_codes(query, rows), want, "{} n={}", kernels.name(), rows[0].len());
+    let as_row: Vec<u8> = query.values().iter().map(|&q| q as u8 ^ 128).collect();
+    assert_eq!(kernels.dot_rows(&as_row, rows), want, "{} rows n={}", kernels.name(), rows[0].len());
+}
+
+fn compare_f16(kernels: Kernels, a: &[f32], b: &[u16]) {
+    let wide = |bits: &u16| half::f16::from_bits(*bits).to_f64();
+    let dot_magnitude = a.iter().zip(b).map(|(x, y)| (f64::from(*x) * wide(y)).abs()).sum();
+    let dot_error = f64::from(kernels.dot_f16(a, b)) - f64::from(scalar::dot_f16(a, b));
+    assert!(dot_error.abs() <= tolerance(a.len(), dot_magnitude), "{} dot n={}", kernels.name(), a.len());
+    let want = f64::from(scalar::l2_squared_f16(a, b));
+    let l2_error = f64::from(kernels.l2_squared_f16(a, b)) - want;
+    assert!(l2_error.abs() <= 2.0 * tolerance(a.len(), want), "{} l2 n={}", kernels.name(), a.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
@@ -41,6 +59,49 @@ proptest! {
         for kernels in Kernels::available() {
             compare(kernels, &a[start_a..start_a + n], &b[start_b..start_b + n]);
         }
+        let half: Vec<u16> = b.iter().map(|&x| half::f16::from_f32(x).to_bits()).collect();
+        for kernels in Kernels::available() {
+            compare_f16(kernels, &a[start_a..start_a + n], &half[start_b..start_b + n]);
+        }
+    }
+
+    #[test]
+    fn codes_equal_the_oracle(n in 1usize..4098, start in 0usize..67, seed in any::<u64>()) {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 56) as u8
+        };
+        let query = QueryCodes::new((0..n).map(|_| next() as i8).collect());
+        let bytes: Vec<u8> = (0..start + 4 * n).map(|_| next()).collect();
+        let rows = [0, 1, 2, 3].map(|i| &bytes[start + i * n..start + (i + 1) * n]);
+        for kernels in Kernels::available() {
+            compare_codes(kernels, &query, rows);
+            // The rows of a matrix by number, with a stride, in any order and number.
+            let stride = n + start;
+            let matrix: Vec<u8> = (0..7 * stride).map(|i| bytes[i % bytes.len()]).collect();
+            for ids in [&[][..], &[6], &[3, 3, 0], &[0, 1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1, 0]] {
+                let mut dots = vec![7; 3];
+                kernels.dots(&query, &matrix, stride, ids, &mut dots);
+                let row = |id: &u32| &matrix[*id as usize * stride..*id as usize * stride + n];
+                let want: Vec<i32> = ids.iter().map(|id| scalar::dot_codes(query.values(), row(id))).collect();
+                assert_eq!(dots, want, "{} n={n} {ids:?}", kernels.name());
+            }
+        }
+    }
+}
+
+/// The largest sums of all: nothing overflows on the way.
+#[test]
+fn extreme_codes_do_not_overflow() {
+    for value in [127i8, -127] {
+        let query = QueryCodes::new(vec![value; MAX_CODE_DIM]);
+        let (least, most) = (vec![0u8; MAX_CODE_DIM], vec![255u8; MAX_CODE_DIM]);
+        for kernels in Kernels::available() {
+            let [low, high, ..] = kernels.dot_codes(&query, [&least, &most, &least, &most]);
+            let times = |code: i32| i32::from(value) * code * MAX_CODE_DIM as i32;
+            assert_eq!([low, high], [times(-128), times(127)], "{}", kernels.name());
+        }
     }
 }
 
@@ -50,6 +111,8 @@ fn every_short_length_and_tail() {
         let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
         let b: Vec<f32> = (0..n).map(|i| (i as f32 * 0.91).cos()).collect();
         Kernels::available().into_iter().for_each(|k| compare(k, &a, &b));
+        let half: Vec<u16> = b.iter().map(|&x| half::f16::from_f32(x).to_bits()).collect();
+        Kernels::available().into_iter().for_each(|k| compare_f16(k, &a, &half));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::IndexError;
-use crate::{Effort, Error, embed};
+use crate::{Error, embed};
 
 #[test]
 fn a_key_is_replaced_and_deleted_before_and_after_a_commit() {
@@ -70,7 +70,7 @@ fn unusable_calls_are_typed_and_change_nothing() {
     assert_eq!(collection.status().unwrap().chunks, 0, "a blank text has no chunk");
     assert!(matches!(collection.search("x").k(0).run(), Err(Error::Index(IndexError::ZeroK))));
     assert!(matches!(
-        collection.search("x").effort(Effort::Ef(0)).run(),
+        collection.search("x").effort(crate::index::Effort::Ef(0)).run(),
         Err(Error::Index(IndexError::Parameter { .. }))
     ));
     assert!(matches!(collection.search("  ").run(), Err(Error::Collection(CollectionError::Query(_)))));

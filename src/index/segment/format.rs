@@ -236,3 +236,47 @@ fn open_layers(file: &Sections, n: usize, params: &HnswParams, count: usize) -> 
     }
     Ok(layers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documented tables against the constants: one drifting from the other fails here.
+    #[test]
+    fn the_tables_are_the_constants() {
+        let sections = [
+            ("META", META),
+            ("SLOTS", SLOTS),
+            ("ROWS", ROWS),
+            ("NORMS", NORMS),
+            ("LINKS", LINKS),
+            ("LAYER_SIZES", LAYER_SIZES),
+            ("UPPER", UPPER),
+            ("ORDER", ORDER),
+            ("MEAN", MEAN),
+            ("CODES", CODES),
+            ("CALIBRATION", CALIBRATION),
+        ];
+        let fields = [
+            ("METRIC", METRIC),
+            ("DIM", DIM),
+            ("N", N),
+            ("M", M),
+            ("M0", M0),
+            ("EF_CONSTRUCTION", EF_CONSTRUCTION),
+            ("LAYERS", LAYERS),
+            ("STORAGE", STORAGE),
+            ("FLAGS", FLAGS),
+            ("SEED", SEED),
+            ("CALIBRATED", CALIBRATED),
+            ("MARGIN", MARGIN),
+        ];
+        let want = sections.iter().map(|s| (s.0, s.1 as usize)).chain(fields);
+        let rows = include_str!("format.rs").lines().filter_map(|line| line.strip_prefix("//! | ")).filter_map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            Some((*cells.iter().rev().find(|c| !c.is_empty())?, cells[0].parse().ok()?))
+        });
+        assert!(rows.eq(want));
+        assert_eq!(META_FIELDS, fields.len());
+    }
+}

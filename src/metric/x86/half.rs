@@ -19,8 +19,9 @@ macro_rules! half_kernels {
                 for (lane, $sum) in sums.iter_mut().enumerate() {
                     let at = i + lane * 8;
                     // SAFETY: at + 8 <= i + 16 <= n, the length of both rows.
-                    let ($a, half) =
-                        unsafe { (_mm256_loadu_ps(a.as_ptr().add(at)), _mm_loadu_si128(b.as_ptr().add(at).cast())) };
+                    let $a = unsafe { _mm256_loadu_ps(a.as_ptr().add(at)) };
+                    // SAFETY: as above.
+                    let half = unsafe { _mm_loadu_si128(b.as_ptr().add(at).cast()) };
                     let $b = _mm256_cvtph_ps(half);
                     *$sum = $step8;
                 }
@@ -40,8 +41,9 @@ macro_rules! half_kernels {
                 for (lane, $sum) in sums.iter_mut().enumerate() {
                     let at = i + lane * 16;
                     // SAFETY: at + 16 <= i + 64 <= n, the length of both rows.
-                    let ($a, half) =
-                        unsafe { (_mm512_loadu_ps(a.as_ptr().add(at)), _mm256_loadu_si256(b.as_ptr().add(at).cast())) };
+                    let $a = unsafe { _mm512_loadu_ps(a.as_ptr().add(at)) };
+                    // SAFETY: as above.
+                    let half = unsafe { _mm256_loadu_si256(b.as_ptr().add(at).cast()) };
                     let $b = _mm512_cvtph_ps(half);
                     *$sum = $step16;
                 }
