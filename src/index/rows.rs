@@ -1,5 +1,6 @@
 //! The full rows of a segment, as they were given or at half the width.
 
+#[cfg(feature = "collection")]
 use std::borrow::Cow;
 
 use half::f16;
@@ -50,6 +51,7 @@ impl Rows {
     }
 
     /// The values of a place.
+    #[cfg(feature = "collection")]
     pub fn get(&self, dim: usize, place: u32) -> Cow<'_, [f32]> {
         let range = place as usize * dim..(place as usize + 1) * dim;
         match self {
