@@ -17,7 +17,7 @@ mod top;
 
 #[cfg(feature = "collection")]
 pub(crate) use door::prepare;
-pub use effort::Effort;
+pub use effort::{Effort, Plan, Work};
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswParams};
 #[cfg(feature = "collection")]

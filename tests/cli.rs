@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use gyeol::Vectors;
+use gyeol::vectors::npy;
 use serde_json::Value;
 
 struct Home(tempfile::TempDir);
@@ -219,6 +221,70 @@ fn exit_codes_say_what_went_wrong() {
     fails(&["search", "x"], 4, "not a gyeol file");
     assert_eq!(code(&["index", "-q", "--rebuild"]), Some(0));
     assert_eq!(code(&["search", "cat"]), Some(0));
+}
+
+#[test]
+fn a_search_tells_what_it_took() {
+    let home = Home::indexed();
+    let answer = home.json(&["search", "cat", "--json", "--explain", "--recall", "0.9"]);
+    let work = &answer["explain"][0];
+    assert_eq!(
+        (&work["plan"], &work["ef"]),
+        (&Value::from("scan"), &Value::from(0)),
+        "few rows are compared one by one"
+    );
+    assert!(work["compared"].as_u64().unwrap() >= 3, "{work}");
+    assert!(home.json(&["search", "cat", "--json"]).get("explain").is_none());
+    let told = home.run(&["search", "cat", "--explain"]);
+    assert!(stderr(&told).contains("segment 0: scan"), "{}", stderr(&told));
+    assert!(stdout(&told).starts_with("0."), "{}", stdout(&told));
+    let refused = home.run(&["search", "cat", "--recall", "1.5"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("recall is 1.5"), "{}", stderr(&refused));
+}
+
+#[test]
+fn an_index_of_vectors_is_measured() {
+    let home = Home::new();
+    let mut state = 3u64;
+    let mut matrix = |name: &str, n: usize| {
+        let mut values = Vec::new();
+        for _ in 0..n * 24 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            values.push((state >> 40) as f32 / (1 << 23) as f32 - 1.0);
+        }
+        npy::write(home.at().join(name), Vectors::new(values, 24).unwrap().view()).unwrap();
+    };
+    matrix("base.npy", 5000);
+    matrix("queries.npy", 20);
+    let bench = ["bench", "--base", "base.npy", "--queries", "queries.npy", "--metric", "l2", "--threads", "2"];
+    let kept = [&bench[..], &["--index", "kept/segment", "--ef", "16,400", "--json"]].concat();
+    let first = home.json(&kept);
+    assert_eq!((&first["schema"], &first["n"], &first["dim"]), (&Value::from(1), &Value::from(5000), &Value::from(24)));
+    let number = |v: &Value| v.as_f64().unwrap();
+    for field in ["seconds", "cpu_seconds", "threads", "peak_rss_bytes", "file_bytes"] {
+        assert!(number(&first["build"][field]) > 0.0, "{field}");
+    }
+    let curve = first["curve"].as_array().unwrap();
+    assert_eq!(curve.iter().map(|p| number(&p["effort"])).collect::<Vec<_>>(), [16.0, 400.0]);
+    assert!(
+        number(&curve[0]["recall"]) < number(&curve[1]["recall"]) && number(&curve[1]["recall"]) > 0.97,
+        "{curve:?}"
+    );
+    assert!(curve.iter().all(|p| ["qps", "qps_wall", "p50_us", "p99_us"].iter().all(|f| number(&p[*f]) > 0.0)));
+    let again = home.json(&kept);
+    assert_eq!(
+        (&again["build"]["seconds"], &again["build"]["file_bytes"]),
+        (&Value::from(0.0), &first["build"]["file_bytes"])
+    );
+
+    let other = home.run(&["bench", "--base", "queries.npy", "--queries", "queries.npy", "--index", "kept/segment"]);
+    assert_eq!(other.status.code(), Some(2), "{}", stderr(&other));
+    assert!(stderr(&other).contains("name another file"), "{}", stderr(&other));
+    let absent = home.run(&["bench", "--base", "absent.npy", "--queries", "queries.npy"]);
+    assert_eq!(absent.status.code(), Some(7), "{}", stderr(&absent));
+    let half = home.run(&[&bench[..], &["--storage", "f16", "--ef", "32"]].concat());
+    assert!(stdout(&half).contains("recall@10"), "{}", stderr(&half));
 }
 
 #[test]

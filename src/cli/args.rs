@@ -94,6 +94,9 @@ pub struct SearchArgs {
     /// Effort of the walk through the graph (ef_search) instead: more is slower and finds more
     #[arg(long, value_name = "N", conflicts_with = "lexical")]
     pub ef: Option<usize>,
+    /// Tell how the vectors were searched: the plan, the effort and the rows compared
+    #[arg(long)]
+    pub explain: bool,
     /// Print whole texts instead of their beginnings
     #[arg(long)]
     pub full: bool,

@@ -30,8 +30,11 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     if found.mode != mode {
         print::note("the model knows no word of the query, so it was searched by words");
     }
+    if args.explain && !args.json {
+        explain(&found);
+    }
     if args.json {
-        print::json(&Answer::new(&query, &found))?;
+        print::json(&Answer::new(&query, &found, args.explain))?;
     } else {
         print::out(|out| found.hits.iter().enumerate().try_for_each(|(i, hit)| show(out, i, hit, args.full)))?;
     }
@@ -49,6 +52,28 @@ struct Answer<'a> {
     query: &'a str,
     mode: String,
     hits: Vec<HitLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Vec<Explained>>,
+}
+
+/// How one segment of vectors was searched.
+#[derive(Serialize)]
+struct Explained {
+    plan: String,
+    ef: usize,
+    compared: usize,
+    rescored: usize,
+}
+
+fn explain(found: &Found) {
+    if found.work.is_empty() {
+        print::note(&format!("searched by: {}; no vectors compared", found.mode));
+    }
+    for (i, work) in found.work.iter().enumerate() {
+        let ef = if work.ef > 0 { format!(", ef {}", work.ef) } else { String::new() };
+        let (compared, rescored) = (work.compared, work.rescored);
+        print::note(&format!("segment {i}: {}{ef}, {compared} rows compared, {rescored} again in full", work.plan));
+    }
 }
 
 #[derive(Serialize)]
@@ -63,7 +88,7 @@ struct HitLine<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(query: &'a str, found: &'a Found) -> Self {
+    fn new(query: &'a str, found: &'a Found, explain: bool) -> Self {
         let line = |hit: &'a Hit| HitLine {
             key: &hit.key,
             score: hit.score,
@@ -73,7 +98,19 @@ impl<'a> Answer<'a> {
             text: &hit.text,
             payload: &hit.payload,
         };
-        Answer { schema: 1, query, mode: found.mode.to_string(), hits: found.hits.iter().map(line).collect() }
+        let explained = |work: &gyeol::index::Work| Explained {
+            plan: work.plan.to_string(),
+            ef: work.ef,
+            compared: work.compared,
+            rescored: work.rescored,
+        };
+        Answer {
+            schema: 1,
+            query,
+            mode: found.mode.to_string(),
+            hits: found.hits.iter().map(line).collect(),
+            explain: explain.then(|| found.work.iter().map(explained).collect()),
+        }
     }
 }
 

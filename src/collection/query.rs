@@ -7,7 +7,7 @@ use super::documents::StoredChunk;
 use super::snapshot::{Snapshot, documents_error};
 use crate::embed::{Answer, Role, embed_many};
 use crate::error::{CollectionError, IndexError, Result};
-use crate::index::Effort;
+use crate::index::{Effort, Work};
 
 /// What a search goes by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub struct Found {
     pub mode: Mode,
     /// Best first.
     pub hits: Vec<Hit>,
+    /// What the search of each segment of vectors took; none by words.
+    pub work: Vec<Work>,
 }
 
 impl IntoIterator for Found {
@@ -139,25 +141,27 @@ impl<'a> Search<'a> {
             return Err(CollectionError::Query("the query is blank; ask with at least one word".to_owned()).into());
         }
         let Some(snapshot) = &self.collection.snapshot else {
-            return Ok(Found { mode: self.mode, hits: Vec::new() });
+            return Ok(Found { mode: self.mode, hits: Vec::new(), work: Vec::new() });
         };
         if self.mode == Mode::Dense {
             let answer = embed_many(&self.collection.embedder, &[self.query], Role::Query)?;
             if answer.answers[0] == Answer::Embedded {
-                let hits = self.dense(snapshot, answer.vectors.row(0))?;
-                return Ok(Found { mode: Mode::Dense, hits });
+                let (hits, work) = self.dense(snapshot, answer.vectors.row(0))?;
+                return Ok(Found { mode: Mode::Dense, hits, work });
             }
         }
-        Ok(Found { mode: Mode::Lexical, hits: self.lexical(snapshot)? })
+        Ok(Found { mode: Mode::Lexical, hits: self.lexical(snapshot)?, work: Vec::new() })
     }
 
-    fn dense(&self, snapshot: &Snapshot, query: &[f32]) -> Result<Vec<Hit>> {
+    fn dense(&self, snapshot: &Snapshot, query: &[f32]) -> Result<(Vec<Hit>, Vec<Work>)> {
         // (distance, slot)
         let mut nearest: Vec<(f32, u64)> = Vec::new();
+        let mut all_work = Vec::new();
         for live in &snapshot.segments {
             let keep = |row: u32| !live.deleted.contains(&row);
             let keep: Option<&(dyn Fn(u32) -> bool + Sync)> = if live.deleted.is_empty() { None } else { Some(&keep) };
-            let found = live.segment.nearest(query, self.k, self.effort, keep)?;
+            let (found, work) = live.segment.nearest(query, self.k, self.effort, keep)?;
+            all_work.push(work);
             nearest.extend(found.iter().map(|n| (n.distance, live.segment.slot(n.id))));
         }
         nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -171,7 +175,7 @@ impl<'a> Search<'a> {
                 || CollectionError::Corrupt { path: root.clone(), reason: format!("no text for vector {slot}") };
             hits.push(hit(metric.score(distance), chunk.ok_or_else(missing)?));
         }
-        Ok(hits)
+        Ok((hits, all_work))
     }
 
     fn lexical(&self, snapshot: &Snapshot) -> Result<Vec<Hit>> {

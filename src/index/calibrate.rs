@@ -152,7 +152,7 @@ impl<'a> Trial<'a> {
                 let found = walk(row, ef as usize);
                 let mut hits = [0.0f64; 3];
                 for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= (ef as usize)) {
-                    let best = rescore(self.rows, &query, k, margin, &found);
+                    let (best, _) = rescore(self.rows, &query, k, margin, &found);
                     let truth = &truth[..k.min(truth.len())];
                     let common = best.as_slice().iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
                     *hit = common as f64 / truth.len().max(1) as f64;
@@ -180,17 +180,18 @@ fn query_of(rows: RowsView<'_>, row: u32) -> Vec<f32> {
 
 /// The `k` nearest of candidates, which are sorted by estimated ranks, by their full rows. After
 /// the first `k`, candidates are compared until the next one cannot be among the `k` any more, as
-/// far as the codes stray by no more than `margin`.
-pub(super) fn rescore(rows: RowsView<'_>, query: &[f32], k: usize, margin: f32, found: &[Candidate]) -> Top {
-    let mut top = Top::new(k);
+/// far as the codes stray by no more than `margin`. With the number of those compared.
+pub(super) fn rescore(rows: RowsView<'_>, query: &[f32], k: usize, margin: f32, found: &[Candidate]) -> (Top, usize) {
+    let (mut top, mut compared) = (Top::new(k), 0);
     found.iter().take(k).for_each(|c| rows.prefetch(c.id));
     for c in found {
         if top.as_slice().len() == k && top.as_slice().last().is_some_and(|worst| c.rank - margin > worst.rank) {
             break;
         }
         top.push(Candidate { rank: rows.rank(query, c.id), id: c.id });
+        compared += 1;
     }
-    top
+    (top, compared)
 }
 
 #[cfg(test)]

@@ -14,6 +14,42 @@ pub enum Effort {
     Exact,
 }
 
+/// What a search of one index did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How the neighbours were found.
+    pub plan: Plan,
+    /// Candidates that the walk kept (`ef_search`); 0 without a walk.
+    pub ef: usize,
+    /// Rows compared on the way, by code or in full.
+    pub compared: usize,
+    /// Candidates of a walk by codes that were compared by their full rows after.
+    pub rescored: usize,
+}
+
+/// How the neighbours were found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Plan {
+    /// Every row was compared.
+    #[default]
+    Scan,
+    /// The graph was walked by 8-bit codes, and the candidates compared by their full rows.
+    Codes,
+    /// The graph was walked by full rows, since codes could not tell them apart.
+    Rows,
+}
+
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Plan::Scan => "scan",
+            Plan::Codes => "graph by codes",
+            Plan::Rows => "graph by rows",
+        })
+    }
+}
+
 impl Effort {
     /// The recall that is aimed at when nothing else is asked for.
     pub const DEFAULT_RECALL: f32 = 0.95;

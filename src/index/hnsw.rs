@@ -21,7 +21,7 @@ pub(super) use search::{Keep, ScratchPool, walk};
 
 use super::door::prepare;
 use super::segment::Segment;
-use super::{Effort, Index, Neighbor, RowStorage};
+use super::{Effort, Index, Neighbor, RowStorage, Work};
 use crate::error::{IndexError, StoreError, VectorsError};
 use crate::metric::Metric;
 use crate::store::{Disk, Mapped, publish};
@@ -157,6 +157,19 @@ impl Hnsw {
     /// # Errors
     /// As [`Index::search`], and [`IndexError::Parameter`] when the effort is out of its range.
     pub fn search_with(&self, query: &[f32], k: usize, effort: Effort) -> Result<Vec<Neighbor>, IndexError> {
+        self.search_explained(query, k, effort).map(|(found, _)| found)
+    }
+
+    /// [`Hnsw::search_with`], and what it took.
+    ///
+    /// # Errors
+    /// As [`Hnsw::search_with`].
+    pub fn search_explained(
+        &self,
+        query: &[f32],
+        k: usize,
+        effort: Effort,
+    ) -> Result<(Vec<Neighbor>, Work), IndexError> {
         effort.validate()?;
         self.segment.nearest(query, k, effort, None)
     }
@@ -172,8 +185,7 @@ impl Hnsw {
         effort: Effort,
     ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
         use rayon::prelude::*;
-        effort.validate()?;
-        (0..queries.len()).into_par_iter().map(|i| self.segment.nearest(queries.row(i), k, effort, None)).collect()
+        (0..queries.len()).into_par_iter().map(|i| self.search_with(queries.row(i), k, effort)).collect()
     }
 
     /// Reads a mapped index whole and compares every checksum.
@@ -212,6 +224,6 @@ impl Index for Hnsw {
     }
 
     fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
-        self.segment.nearest(query, k, Effort::default(), None)
+        self.search_with(query, k, Effort::default())
     }
 }

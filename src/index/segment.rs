@@ -20,7 +20,7 @@ use super::quant::{CodeQuery, Codes};
 use super::rows::{Rows, RowsView};
 use super::space::Space;
 use super::top::Candidate;
-use super::{Effort, Neighbor, order};
+use super::{Effort, Neighbor, Plan, Work, order};
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
 use crate::store::file::Sections;
@@ -100,7 +100,9 @@ impl Segment {
             return segment;
         }
         let order = order::order(rows.view(), kernels);
-        let rows = rows.permuted(&order);
+        let given = rows;
+        let rows = given.permuted(&order);
+        drop(given);
         let view = RowsView::of(rows.view(), metric, kernels);
         let trial = Trial::new(view, Graph::last(len, params, Calibration::sample_size(len)));
         let last = trial.sample().len();
@@ -184,9 +186,10 @@ impl Segment {
         row.ok_or_else(|| StoreError::corrupt(self.path(), format!("place {place} has no row")).into())
     }
 
-    /// The `k` nearest of the rows that `keep` lets pass. By graph, if there is one and the effort
-    /// is not [`Effort::Exact`]; while fewer than `k` come back and rows are left, the effort grows,
-    /// and an exact scan is the last resort, so `min(k, rows kept)` rows are always found.
+    /// The `k` nearest of the rows that `keep` lets pass, and what finding them took. By graph, if
+    /// there is one and the effort is not [`Effort::Exact`]; while fewer than `k` come back and rows
+    /// are left, the effort grows, and an exact scan is the last resort, so `min(k, rows kept)` rows
+    /// are always found.
     ///
     /// # Errors
     /// As [`super::Index::search`].
@@ -196,37 +199,52 @@ impl Segment {
         k: usize,
         effort: Effort,
         keep: Keep<'_>,
-    ) -> Result<Vec<Neighbor>, IndexError> {
+    ) -> Result<(Vec<Neighbor>, Work), IndexError> {
         if k == 0 {
             return Err(IndexError::ZeroK);
         }
         let query = prepare_query(self.metric, self.dim, query)?;
         let k = k.min(self.len);
         let ef = match effort {
-            Effort::Exact => return self.scan(&query, k, keep),
-            Effort::Ef(ef) => ef,
-            Effort::Recall(recall) => self.calibration.effort_for(recall, k),
+            Effort::Exact => None,
+            Effort::Ef(ef) => Some(ef.max(k)),
+            Effort::Recall(recall) => Some(self.calibration.effort_for(recall, k)),
         };
-        let found = match &self.graph {
-            None => None,
-            Some(Walked::Coded { codes, graph, scratch }) => {
+        let mut work = Work::default();
+        let found = match (&self.graph, ef) {
+            (Some(Walked::Coded { codes, graph, scratch }), Some(ef)) => {
                 let fill = |out: &mut CodeQuery| codes.query(&query, out);
-                self.walk(codes.view(self.kernels), graph, scratch, fill, k, ef, keep)?
+                work = Work { plan: Plan::Codes, ef, ..work };
+                self.walk(codes.view(self.kernels), graph, scratch, fill, k, keep, &mut work)?
             }
-            Some(Walked::Full { graph, scratch }) => {
+            (Some(Walked::Full { graph, scratch }), Some(ef)) => {
                 let fill = |out: &mut Vec<f32>| query[..].clone_into(out);
-                self.walk(self.rows_view(), graph, scratch, fill, k, ef, keep)?
+                work = Work { plan: Plan::Rows, ef, ..work };
+                self.walk(self.rows_view(), graph, scratch, fill, k, keep, &mut work)?
             }
+            _ => None,
         };
-        let Some(found) = found else { return self.scan(&query, k, keep) };
-        let best = rescore(self.rows_view(), &query, k, self.calibration.margin, &found);
-        let by_row = best.as_slice().iter().map(|c| Ok(Candidate { rank: c.rank, id: self.row_at(c.id)? }));
+        let Some(found) = found else {
+            work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
+            return Ok((self.scan(&query, k, keep)?, work));
+        };
+        if work.plan == Plan::Rows {
+            return Ok((self.by_row(&found[..k])?, work));
+        }
+        let (best, rescored) = rescore(self.rows_view(), &query, k, self.calibration.margin, &found);
+        Ok((self.by_row(best.as_slice())?, Work { rescored, ..work }))
+    }
+
+    /// Candidates by place as the answer, which names rows.
+    fn by_row(&self, found: &[Candidate]) -> Result<Vec<Neighbor>, IndexError> {
+        let by_row = found.iter().map(|c| Ok(Candidate { rank: c.rank, id: self.row_at(c.id)? }));
         let mut by_row = by_row.collect::<Result<Vec<_>, IndexError>>()?;
         by_row.sort_unstable_by(Candidate::order);
         Ok(self.neighbors(&by_row))
     }
 
-    /// Candidates by graph, at least `k`; `None` when only a scan finds as many.
+    /// Candidates by graph, at least `k`; `None` when only a scan finds as many. Starts with the
+    /// effort of `work`, where it notes what was done.
     #[allow(clippy::too_many_arguments)]
     fn walk<S: Space>(
         &self,
@@ -235,26 +253,26 @@ impl Segment {
         pool: &ScratchPool<S::Query>,
         fill: impl FnOnce(&mut S::Query),
         k: usize,
-        ef: usize,
         keep: Keep<'_>,
+        work: &mut Work,
     ) -> Result<Option<Vec<Candidate>>, IndexError> {
         let keep_place = keep.map(|keep| move |place| self.row_at(place).is_ok_and(keep));
         let keep_place: Keep<'_> = keep_place.as_ref().map(|keep| keep as &(dyn Fn(u32) -> bool + Sync));
         let mut scratch = pool.take(self.len);
         fill(&mut scratch.query);
-        let mut ef = ef.max(k);
         let mut found = Vec::new();
         loop {
-            if let Err(bad) = walk(graph, space, ef, keep_place, &mut scratch) {
+            if let Err(bad) = walk(graph, space, work.ef, keep_place, &mut scratch) {
                 return Err(StoreError::corrupt(self.path(), bad.to_string()).into());
             }
             scratch.found(keep.is_some(), &mut found);
             let enough = found.len() >= k;
-            if enough || ef >= self.len / 2 {
+            if enough || work.ef >= self.len / 2 {
+                work.compared = scratch.evaluated;
                 pool.give(scratch);
                 return Ok(enough.then_some(found));
             }
-            ef *= 4;
+            work.ef *= 4;
         }
     }
 
