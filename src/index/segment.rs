@@ -207,8 +207,9 @@ impl Segment {
         let k = k.min(self.len);
         let ef = match effort {
             Effort::Exact => None,
-            Effort::Ef(ef) => Some(ef.max(k)),
-            Effort::Recall(recall) => Some(self.calibration.effort_for(recall, k)),
+            // More candidates than rows there cannot be.
+            Effort::Ef(ef) => Some(ef.clamp(k, self.len)),
+            Effort::Recall(recall) => Some(self.calibration.effort_for(recall, k).clamp(k, self.len)),
         };
         let mut work = Work::default();
         let found = match (&self.graph, ef) {
@@ -272,7 +273,7 @@ impl Segment {
                 pool.give(scratch);
                 return Ok(enough.then_some(found));
             }
-            work.ef *= 4;
+            work.ef = (work.ef * 4).min(self.len);
         }
     }
 
