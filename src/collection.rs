@@ -418,7 +418,7 @@ impl Collection {
         let Some(snapshot) = &self.snapshot else { return Ok(None) };
         let slot = snapshot.documents.slot_of_hash(hash).map_err(|e| documents_error(&self.path, e))?;
         let Some(slot) = slot else { return Ok(None) };
-        Ok(snapshot.vector(slot).map(|(row, norm)| (row.into_owned(), norm)))
+        Ok(snapshot.vector(slot)?)
     }
 
     /// What stands before the names of a folder's files: nothing for the folder that the

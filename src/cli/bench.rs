@@ -52,9 +52,8 @@ fn measure(args: &BenchArgs) -> Result<Outcome, Failure> {
             .map_err(|e| Failure::stream(&file.display().to_string(), &e))?;
         build(args, metric, &base, &file)?
     };
-    let truth = truth(args, metric, &base, &queries)?;
-    let data = Data { base, queries, truth };
-    let measured = search(args, metric, &data, &file, build);
+    let measured = truth(args, metric, &base, &queries)
+        .and_then(|truth| search(args, metric, &Data { base, queries, truth }, &file, build));
     let _ = std::fs::remove_dir_all(&folder);
     report(args, &measured?)
 }

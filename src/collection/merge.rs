@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::error::IndexError;
 use crate::index::Segment;
 
 /// Segments of one tier are joined when there are this many of them, the new one included; tiers
@@ -64,11 +65,12 @@ impl Rows {
     }
 
     /// Adds the rows of a segment that are not deleted.
-    pub fn take(&mut self, segment: &Segment, deleted: &HashSet<u32>) {
+    pub fn take(&mut self, segment: &Segment, deleted: &HashSet<u32>) -> Result<(), IndexError> {
         for row in (0..segment.len() as u32).filter(|row| !deleted.contains(row)) {
-            let (values, norm) = segment.row(row);
+            let (values, norm) = segment.row(row)?;
             self.push(segment.slot(row), &values, norm);
         }
+        Ok(())
     }
 
     /// `(slots, values, norms)` in the order of the slots.

@@ -1,6 +1,5 @@
 //! A collection as of one commit: what readers hold.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,8 +91,11 @@ impl Snapshot {
     }
 
     /// The unit vector of a slot and the norm it had.
-    pub fn vector(&self, slot: u64) -> Option<(Cow<'_, [f32]>, f32)> {
-        self.segments.iter().find_map(|live| live.segment.row_of(slot).map(|row| live.segment.row(row)))
+    pub fn vector(&self, slot: u64) -> Result<Option<(Vec<f32>, f32)>, IndexError> {
+        let found = self.segments.iter().find_map(|live| Some((live, live.segment.row_of(slot)?)));
+        let owned =
+            |(live, row): (&LiveSegment, u32)| live.segment.row(row).map(|(row, norm)| (row.into_owned(), norm));
+        found.map(owned).transpose()
     }
 }
 

@@ -254,7 +254,7 @@ impl Writer {
         let mut merged = new;
         for (i, segment) in old.iter().enumerate() {
             if absorbed.contains(&i) {
-                merged.take(&segment.segment, &deleted[i]);
+                merged.take(&segment.segment, &deleted[i])?;
             } else if deleted[i].len() == segment.deleted.len() {
                 entries.push(segment.entry.clone());
             } else {

@@ -140,7 +140,7 @@ impl<'a> Trial<'a> {
         });
         let crowds: Vec<f64> = crowds.collect();
         let crowd = crowds.iter().sum::<f64>() / crowds.len().max(1) as f64;
-        (margin as f32, !crowds.is_empty() && crowd <= CROWD)
+        (margin as f32, margin.is_finite() && !crowds.is_empty() && crowd <= CROWD)
     }
 
     /// Walks for every sampled row at growing efforts. `walk` gives what a graph finds for a row.

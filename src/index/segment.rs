@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 #[cfg(feature = "collection")]
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::calibrate::{Calibration, Trial, rescore};
 use super::door::prepare_query;
@@ -159,9 +160,15 @@ impl Segment {
 
     /// A row as it is compared (length 1 for cosine), with the length it had.
     #[cfg(feature = "collection")]
-    pub fn row(&self, row: u32) -> (Cow<'_, [f32]>, f32) {
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] when the table of places is damaged.
+    pub fn row(&self, row: u32) -> Result<(Cow<'_, [f32]>, f32), IndexError> {
         let place = if self.order.is_empty() { row } else { self.places()[row as usize] };
-        (self.rows.get(self.dim, place), self.norms.get(row as usize).copied().unwrap_or(1.0))
+        if self.row_at(place)? != row {
+            return Err(StoreError::corrupt(self.path(), format!("row {row} has no place")).into());
+        }
+        Ok((self.rows.get(self.dim, place), self.norms.get(row as usize).copied().unwrap_or(1.0)))
     }
 
     /// The place of each row: made when it is first asked for, since most readers never ask.
@@ -282,10 +289,19 @@ impl Segment {
     }
 
     fn scan(&self, query: &[f32], k: usize, keep: Keep<'_>) -> Result<Vec<Neighbor>, IndexError> {
-        let found = scan(self.rows_view(), query, k, |place| {
-            self.row_at(place).ok().filter(|&row| keep.is_none_or(|keep| keep(row)))
+        // Any place whose row is not known: an answer without it would be wrong in silence.
+        let lost = AtomicU32::new(u32::MAX);
+        let found = scan(self.rows_view(), query, k, |place| match self.row_at(place) {
+            Ok(row) => keep.is_none_or(|keep| keep(row)).then_some(row),
+            Err(_) => {
+                lost.store(place, Ordering::Relaxed);
+                None
+            }
         });
-        Ok(self.neighbors(&found))
+        match lost.into_inner() {
+            u32::MAX => Ok(self.neighbors(&found)),
+            place => self.row_at(place).map(|_| self.neighbors(&found)),
+        }
     }
 
     fn neighbors(&self, found: &[Candidate]) -> Vec<Neighbor> {

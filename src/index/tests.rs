@@ -276,6 +276,25 @@ fn tight_clusters_are_told_apart() {
     assert!(r >= 0.9, "recall@10 {r}");
 }
 
+#[test]
+fn a_damaged_table_of_places_is_never_a_wrong_answer() {
+    let rows = clustered(300, 8, 5, SEED);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("v.hnsw");
+    Hnsw::build(&rows, Metric::L2, &graph()).unwrap().save(&file).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    // The third section, after META and no SLOTS, is ORDER; its place in the file is in the table.
+    let entry = 64 + 2 * 32;
+    let start = u64::from_le_bytes(bytes[entry + 8..entry + 16].try_into().unwrap()) as usize;
+    bytes[start + 40..start + 44].fill(0xFF);
+    fs::write(&file, &bytes).unwrap();
+    let index = Hnsw::open(&file).unwrap();
+    for effort in [Effort::Exact, Effort::Ef(300)] {
+        let refused = index.search_with(rows.row(0), 300, effort);
+        assert!(matches!(refused, Err(IndexError::Store(StoreError::Corrupt { .. }))), "{effort:?}: {refused:?}");
+    }
+}
+
 /// An effort beyond all rows is one of all rows.
 #[test]
 fn any_effort_can_be_asked_for() {
