@@ -13,6 +13,7 @@ mod quant;
 mod rows;
 mod segment;
 mod space;
+mod spread;
 mod top;
 
 #[cfg(feature = "collection")]

@@ -77,4 +77,32 @@ fn sentence_embeddings() {
     let got = recall(&index, &queries, Effort::Ef(128), |i| nearest(i, 10), 10);
     println!("ef 128: recall@10 {got:.4}");
     assert!(got >= 0.99);
+    unlike(&index, &exact, &rows, &queries);
+}
+
+/// Queries of other kinds than the rows: what recall they get when 0.95 is asked for, and what they
+/// would get with the effort that rows need.
+fn unlike(index: &Hnsw, exact: &Flat, rows: &Vectors, queries: &Vectors) {
+    let dim = rows.dim();
+    let mean: Vec<f32> = (0..dim).map(|j| rows.rows().map(|row| row[j]).sum::<f32>() / rows.len() as f32).collect();
+    let place = |i: usize| (i * 7919) % rows.len();
+    let value = |kind: &str, i: usize, j: usize| match kind {
+        "opposite" => 2.0 * mean[j] - queries.row(i)[j],
+        "reversed columns" => queries.row(i)[dim - 1 - j],
+        "eight rows at once" => (0..8).map(|n| rows.row(place(8 * i + n))[j]).sum(),
+        _ => rows.row(place(2 * i))[j] + rows.row(place(2 * i + 1))[j],
+    };
+    // The last kind is halfway between two kinds that the index knows, and is not told from them.
+    let kinds =
+        [("opposite", 0.93), ("reversed columns", 0.93), ("eight rows at once", 0.92), ("two rows at once", 0.8)];
+    for (kind, least) in kinds {
+        let values = (0..200).flat_map(|i| (0..dim).map(move |j| (i, j))).map(|(i, j)| value(kind, i, j));
+        let asked = Vectors::new(values.collect(), dim).unwrap();
+        let truth = exact.search_many(asked.view(), 10).unwrap();
+        let ids = |i: usize| truth[i].iter().map(|n| n.id).collect();
+        let got = recall(index, &asked, Effort::default(), ids, 10);
+        let plain = recall(index, &asked, Effort::Ef(26), ids, 10);
+        println!("{kind}: recall@10 {got:.4} when 0.95 is asked for, {plain:.4} with ef 26");
+        assert!(got >= least, "{kind}: {got}");
+    }
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::rows::RowsView;
 use super::space::Space;
+use super::spread;
 use super::top::{Candidate, Top};
 
 /// Rows kept out, at most.
@@ -36,18 +37,20 @@ pub(crate) struct Level {
     pub ef: u32,
     /// Recall at 1, 10 and 100 neighbours; at 100 it is 0 where `ef` is less.
     pub recall: [f32; 3],
+    /// A walk whose candidates spread less (see [`super::spread`]) is that of an unlike query.
+    pub spread: f32,
 }
 
 impl Level {
     /// As a file has it.
-    pub fn to_words(self) -> [u32; 4] {
+    pub fn to_words(self) -> [u32; 5] {
         let [one, ten, hundred] = self.recall.map(f32::to_bits);
-        [self.ef, one, ten, hundred]
+        [self.ef, one, ten, hundred, self.spread.to_bits()]
     }
 
     /// What [`Level::to_words`] gave.
-    pub fn from_words([ef, recall @ ..]: [u32; 4]) -> Self {
-        Level { ef, recall: recall.map(f32::from_bits) }
+    pub fn from_words([ef, recall @ .., spread]: [u32; 5]) -> Self {
+        Level { ef, recall: recall.map(f32::from_bits), spread: f32::from_bits(spread) }
     }
 }
 
@@ -59,6 +62,8 @@ pub(crate) struct Calibration {
     /// A code's rank less the true one: candidates this far beyond the last one kept are still
     /// compared by their full rows.
     pub margin: f32,
+    /// The greatest length of a row, for the inner product; else 0.
+    pub longest: f32,
 }
 
 impl Calibration {
@@ -89,6 +94,20 @@ impl Calibration {
             before = Some(here);
         }
         ((ef * deeper - 1e-3).ceil() as usize).max(k)
+    }
+
+    /// The spread of candidates under which a walk with this effort is that of an unlike query, read
+    /// between the levels.
+    pub fn spread_for(&self, ef: usize) -> f32 {
+        let Some(above) = self.levels.iter().position(|l| l.ef as usize >= ef) else {
+            return self.levels.last().map_or(0.0, |l| l.spread);
+        };
+        let (low, high) = (self.levels[above.saturating_sub(1)], self.levels[above]);
+        if low.ef >= high.ef {
+            return high.spread;
+        }
+        let part = (ef as f32 - low.ef as f32) / (high.ef as f32 - low.ef as f32);
+        low.spread + (high.spread - low.spread) * part
     }
 }
 
@@ -145,30 +164,36 @@ impl<'a> Trial<'a> {
 
     /// Walks for every sampled row at growing efforts. `walk` gives what a graph finds for a row.
     pub fn run(&self, margin: f32, walk: &(dyn Fn(u32, usize) -> Vec<Candidate> + Sync)) -> Calibration {
+        let longest = self.rows.longest();
         let mut levels = Vec::new();
         for ef in EFFORTS {
-            let each = self.sample.par_iter().zip(&self.truth).map(|(&row, truth)| {
-                let query = query_of(self.rows, row);
-                let found = walk(row, ef as usize);
-                let mut hits = [0.0f64; 3];
-                for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= (ef as usize)) {
-                    let (best, _) = rescore(self.rows, &query, k, margin, &found);
-                    let truth = &truth[..k.min(truth.len())];
-                    let common = best.as_slice().iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
-                    *hit = common as f64 / truth.len().max(1) as f64;
-                }
-                hits
-            });
-            // Summed in order: the same on any number of threads.
-            let each: Vec<[f64; 3]> = each.collect();
-            let recall =
-                [0, 1, 2].map(|d| (each.iter().map(|hits| hits[d]).sum::<f64>() / each.len().max(1) as f64) as f32);
-            levels.push(Level { ef, recall });
-            if recall.iter().all(|&r| r >= ENOUGH) {
+            let level = self.level(ef, margin, longest, walk);
+            levels.push(level);
+            if level.recall.iter().all(|&r| r >= ENOUGH) {
                 break;
             }
         }
-        Calibration { levels, margin }
+        Calibration { levels, margin, longest }
+    }
+
+    fn level(&self, ef: u32, margin: f32, longest: f32, walk: &(dyn Fn(u32, usize) -> Vec<Candidate> + Sync)) -> Level {
+        let each = self.sample.par_iter().zip(&self.truth).map(|(&row, truth)| {
+            let query = query_of(self.rows, row);
+            let found = walk(row, ef as usize);
+            let mut hits = [0.0f64; 3];
+            for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= (ef as usize)) {
+                let (best, _) = rescore(self.rows, &query, k, margin, &found);
+                let truth = &truth[..k.min(truth.len())];
+                let common = best.as_slice().iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
+                *hit = common as f64 / truth.len().max(1) as f64;
+            }
+            (hits, spread::spread(&found, spread::floor(self.rows.metric(), &query, longest)))
+        });
+        // Summed in order: the same on any number of threads.
+        let each: Vec<([f64; 3], f32)> = each.collect();
+        let mean = |depth: usize| each.iter().map(|(hits, _)| hits[depth]).sum::<f64>() / each.len().max(1) as f64;
+        let recall = [0, 1, 2].map(|depth| mean(depth) as f32);
+        Level { ef, recall, spread: spread::bound(each.iter().map(|e| e.1).collect()) }
     }
 }
 
@@ -200,14 +225,14 @@ mod tests {
 
     #[test]
     fn effort_is_read_between_the_levels() {
-        let level = |ef, r1, r10, r100| Level { ef, recall: [r1, r10, r100] };
+        let level = |ef, r1, r10, r100| Level { ef, recall: [r1, r10, r100], spread: ef as f32 };
         let levels = vec![
             level(10, 0.9, 0.8, 0.0),
             level(20, 0.95, 0.9, 0.0),
             level(100, 1.0, 1.0, 0.9),
             level(200, 1.0, 1.0, 1.0),
         ];
-        let table = Calibration { levels, margin: 0.0 };
+        let table = Calibration { levels, ..Calibration::default() };
         assert_eq!(table.effort_for(0.85, 10), 15);
         assert_eq!(table.effort_for(0.5, 10), 10);
         assert_eq!(table.effort_for(0.95, 1), 20);
@@ -215,6 +240,8 @@ mod tests {
         assert_eq!(table.effort_for(0.95, 100), 150);
         assert_eq!(table.effort_for(0.95, 200), 300);
         assert_eq!(table.effort_for(1.1, 10), 200);
+        assert_eq!([5, 10, 60, 200, 900].map(|ef| table.spread_for(ef)), [10.0, 10.0, 60.0, 200.0, 200.0]);
+        assert_eq!(Calibration::default().spread_for(10), 0.0);
         assert_eq!(Calibration::default().effort_for(0.95, 7), UNCALIBRATED);
         assert_eq!(Calibration::default().effort_for(0.95, 700), 700);
     }

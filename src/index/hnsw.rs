@@ -17,7 +17,7 @@ use std::path::Path;
 
 pub(super) use build::Ask;
 pub(super) use links::{Graph, Layer};
-pub(super) use search::{Keep, ScratchPool, walk};
+pub(super) use search::{BadLink, Keep, ScratchPool, walk, walk_on};
 
 use super::door::prepare;
 use super::segment::Segment;

@@ -11,7 +11,7 @@ use super::RowStorage;
 use super::space::Space;
 use crate::metric::{Kernels, Metric, prefetch};
 use crate::store::Column;
-use crate::vectors::{Vectors, VectorsView};
+use crate::vectors::{Vectors, VectorsView, norm_squared};
 
 /// `n x dim` values by place.
 #[derive(Debug)]
@@ -89,6 +89,23 @@ impl<'a> RowsView<'a> {
     /// Rows that are not a segment's.
     pub fn of(rows: VectorsView<'a>, metric: Metric, kernels: Kernels) -> Self {
         RowsView { values: Values::F32(rows.as_slice()), dim: rows.dim(), metric, kernels }
+    }
+
+    /// How nearness is measured.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The greatest length of a row where the metric makes use of it, the inner product; else 0.
+    pub fn longest(&self) -> f32 {
+        if self.metric != Metric::Dot {
+            return 0.0;
+        }
+        let length = |row: &mut Vec<f32>, place: usize| {
+            self.row_as_query(place as u32, row);
+            norm_squared(row).sqrt() as f32
+        };
+        (0..self.len()).into_par_iter().map_init(Vec::new, length).reduce(|| 0.0, f32::max)
     }
 
     /// The rank of a prepared query against one row.

@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::calibrate::{Calibration, Trial, rescore};
 use super::door::prepare_query;
 use super::flat::scan;
-use super::hnsw::{Ask, Graph, HnswParams, Keep, ScratchPool, walk};
+use super::hnsw::{Ask, BadLink, Graph, HnswParams, Keep, ScratchPool, walk, walk_on};
 use super::quant::{CodeQuery, Codes};
 use super::rows::{Rows, RowsView};
 use super::space::Space;
 use super::top::Candidate;
-use super::{Effort, Neighbor, Plan, Work, order};
+use super::{Effort, Neighbor, Plan, Work, order, spread};
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
 use crate::store::file::Sections;
@@ -218,17 +218,21 @@ impl Segment {
             Effort::Ef(ef) => Some(ef.clamp(k, self.len)),
             Effort::Recall(recall) => Some(self.calibration.effort_for(recall, k).clamp(k, self.len)),
         };
+        let unlike = match effort {
+            Effort::Recall(_) => Some(spread::floor(self.metric, &query, self.calibration.longest)),
+            _ => None,
+        };
         let mut work = Work::default();
         let found = match (&self.graph, ef) {
             (Some(Walked::Coded { codes, graph, scratch }), Some(ef)) => {
                 let fill = |out: &mut CodeQuery| codes.query(&query, out);
                 work = Work { plan: Plan::Codes, ef, ..work };
-                self.walk(codes.view(self.kernels), graph, scratch, fill, k, keep, &mut work)?
+                self.walk(codes.view(self.kernels), graph, scratch, fill, (k, unlike), keep, &mut work)?
             }
             (Some(Walked::Full { graph, scratch }), Some(ef)) => {
                 let fill = |out: &mut Vec<f32>| query[..].clone_into(out);
                 work = Work { plan: Plan::Rows, ef, ..work };
-                self.walk(self.rows_view(), graph, scratch, fill, k, keep, &mut work)?
+                self.walk(self.rows_view(), graph, scratch, fill, (k, unlike), keep, &mut work)?
             }
             _ => None,
         };
@@ -252,7 +256,8 @@ impl Segment {
     }
 
     /// Candidates by graph, at least `k`; `None` when only a scan finds as many. Starts with the
-    /// effort of `work`, where it notes what was done.
+    /// effort of `work`, where it notes what was done, and does more for a query unlike the rows if the
+    /// `floor` of its ranks is given.
     #[allow(clippy::too_many_arguments)]
     fn walk<S: Space>(
         &self,
@@ -260,20 +265,28 @@ impl Segment {
         graph: &Graph,
         pool: &ScratchPool<S::Query>,
         fill: impl FnOnce(&mut S::Query),
-        k: usize,
+        (k, floor): (usize, Option<f32>),
         keep: Keep<'_>,
         work: &mut Work,
     ) -> Result<Option<Vec<Candidate>>, IndexError> {
         let keep_place = keep.map(|keep| move |place| self.row_at(place).is_ok_and(keep));
         let keep_place: Keep<'_> = keep_place.as_ref().map(|keep| keep as &(dyn Fn(u32) -> bool + Sync));
+        let damaged = |bad: BadLink| StoreError::corrupt(self.path(), bad.to_string());
         let mut scratch = pool.take(self.len);
         fill(&mut scratch.query);
+        scratch.may_go_on(floor.is_some());
         let mut found = Vec::new();
         loop {
-            if let Err(bad) = walk(graph, space, work.ef, keep_place, &mut scratch) {
-                return Err(StoreError::corrupt(self.path(), bad.to_string()).into());
-            }
+            walk(graph, space, work.ef, keep_place, &mut scratch).map_err(damaged)?;
             scratch.found(keep.is_some(), &mut found);
+            let bound = self.calibration.spread_for(work.ef);
+            if floor.is_some_and(|floor| spread::spread(&found, floor) < bound) {
+                while scratch.calm() < spread::CALM && work.ef < self.len / 4 {
+                    work.ef *= 2;
+                    walk_on(graph, space, work.ef, keep_place, &mut scratch).map_err(damaged)?;
+                }
+                scratch.found(keep.is_some(), &mut found);
+            }
             let enough = found.len() >= k;
             if enough || work.ef >= self.len / 2 {
                 work.compared = scratch.evaluated;

@@ -316,3 +316,22 @@ fn efforts_outside_their_range_are_named() {
         assert!(matches!(refused, Err(IndexError::Parameter { .. })), "{effort:?}");
     }
 }
+
+/// Queries far from every row are asked with more effort until they are found as well.
+#[test]
+fn queries_unlike_the_rows_are_found() {
+    let rows = clustered(6000, 32, 60, SEED);
+    // The rows of another seed's clusters, and farther out.
+    let foreign = clustered(100, 32, 100, SEED + 9);
+    let queries = Vectors::new(foreign.as_slice().iter().map(|x| 2.0 * x).collect(), 32).unwrap();
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let index = Hnsw::build(&rows, metric, &graph()).unwrap();
+        let exact = Flat::new(&rows, metric).unwrap();
+        let r = recall(&index, &exact, &queries, 10);
+        let effort = |query: &[f32]| index.search_explained(query, 10, Effort::default()).unwrap().1.ef;
+        let mean = |rows: &Vectors| rows.rows().take(100).map(effort).sum::<usize>() / 100;
+        println!("{metric}: recall@10 {r:.4}, ef {} against {} for rows", mean(&queries), mean(&rows));
+        // By inner product the longest rows are near to everything, and calm comes sooner.
+        assert!(r >= if metric == Metric::Dot { 0.78 } else { 0.92 }, "{metric}: recall@10 {r}");
+    }
+}

@@ -17,7 +17,7 @@ impl Candidate {
 }
 
 /// The best `limit` candidates seen, sorted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Top {
     list: Vec<Candidate>,
     limit: usize,
@@ -26,12 +26,6 @@ pub(crate) struct Top {
 impl Top {
     pub fn new(limit: usize) -> Self {
         Top { list: Vec::with_capacity(limit.min(4096) + 1), limit }
-    }
-
-    /// Forgets everything and takes a new limit, keeping the memory.
-    pub fn reset(&mut self, limit: usize) {
-        self.list.clear();
-        self.limit = limit;
     }
 
     /// Takes a candidate if it is among the best; returns where it went.

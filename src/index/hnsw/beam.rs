@@ -12,6 +12,13 @@ pub(super) struct Beam {
     done: Vec<u64>,
     /// No node in a word before this one is left to expand.
     first_word: usize,
+    /// Nodes that found no place, all farther than those in the list; kept where it may grow.
+    spill: Option<Vec<u64>>,
+    /// A change among this many first nodes is noted.
+    watch: usize,
+    /// Nodes expanded, and how many they were when the first `watch` last changed.
+    expanded: usize,
+    changed: usize,
 }
 
 fn pack(rank: f32, node: u32) -> u64 {
@@ -34,6 +41,42 @@ impl Beam {
         self.done.clear();
         self.done.resize(limit / 64 + 1, 0);
         self.first_word = 0;
+        (self.watch, self.expanded, self.changed) = (0, 0, 0);
+        if let Some(spill) = &mut self.spill {
+            spill.clear();
+        }
+    }
+
+    /// From the next [`Beam::reset`] on, whether [`Beam::grow`] will be wanted.
+    pub fn may_grow(&mut self, may: bool) {
+        if may != self.spill.is_some() {
+            self.spill = may.then(Vec::new);
+        }
+    }
+
+    /// Notes changes among the first `count` nodes.
+    pub fn watch(&mut self, count: usize) {
+        self.watch = count;
+    }
+
+    /// The part of the expanded nodes, the last ones, that changed nothing among those watched.
+    pub fn calm(&self) -> f32 {
+        (self.expanded - self.changed) as f32 / self.expanded.max(1) as f32
+    }
+
+    /// Takes a larger limit, and the nodes seen before that have a place now.
+    pub fn grow(&mut self, limit: usize) {
+        self.limit = limit;
+        self.done.resize(limit / 64 + 1, 0);
+        let Some(spill) = &mut self.spill else { return };
+        let room = limit.saturating_sub(self.list.len()).min(spill.len());
+        if room < spill.len() && room > 0 {
+            spill.select_nth_unstable(room - 1);
+        }
+        let from = self.list.len();
+        self.list.extend(spill.drain(..room));
+        self.list[from..].sort_unstable();
+        self.first_word = self.first_word.min(from / 64);
     }
 
     /// Takes a node if it is among the best.
@@ -42,14 +85,23 @@ impl Beam {
         let entry = pack(rank, node);
         if self.list.len() >= self.limit {
             if self.list.last().is_none_or(|&worst| entry >= worst) {
+                if let Some(spill) = &mut self.spill {
+                    spill.push(entry);
+                }
                 return;
             }
-            self.list.pop();
+            let worst = self.list.pop();
+            if let Some(spill) = &mut self.spill {
+                spill.extend(worst);
+            }
             let end = self.list.len();
             self.done[end / 64] &= !(1 << (end % 64));
         }
         let at = self.list.partition_point(|&e| e < entry);
         self.list.insert(at, entry);
+        if at < self.watch {
+            self.changed = self.expanded;
+        }
         self.insert_undone(at);
     }
 
@@ -71,6 +123,7 @@ impl Beam {
         let at = self.unexpanded()?;
         self.first_word = at / 64;
         self.done[at / 64] |= 1 << (at % 64);
+        self.expanded += 1;
         Some(self.list[at] as u32)
     }
 

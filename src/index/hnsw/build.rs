@@ -223,7 +223,7 @@ impl<S: Space> LayerBuilder<'_, S> {
             }
             None => first,
         };
-        let walked = search_layer(view, self.space, &[entry], ef, None, scratch);
+        let walked = search_layer(view, self.space, &[entry], ef, scratch);
         debug_assert!(walked.is_ok());
         scratch.found(false, found);
     }
@@ -279,7 +279,7 @@ impl<S: Space> LayerBuilder<'_, S> {
 /// Through the finished layers to the row where the walk arrives in the lowest of them.
 fn descend_to_row<S: Space>(upper: &[Layer], lowest: &Layer, space: S, scratch: &mut Scratch<S::Query>) -> u32 {
     let entry = descend(&upper[1..], space, scratch).unwrap_or(0);
-    let walked = search_layer(lowest.view(), space, &[entry], 1, None, scratch);
+    let walked = search_layer(lowest.view(), space, &[entry], 1, scratch);
     debug_assert!(walked.is_ok());
     lowest.view().row(nearest(scratch)).unwrap_or(0)
 }

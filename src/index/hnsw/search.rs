@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::beam::Beam;
 use super::links::{Graph, Layer, LayerView};
 use crate::index::space::Space;
-use crate::index::top::{Candidate, Top};
+use crate::index::top::Candidate;
 use crate::metric::prefetch;
 
 /// A link that points at no node: the file it came from is damaged.
@@ -15,6 +15,10 @@ pub(in crate::index) struct BadLink {
     to: u32,
     len: usize,
 }
+
+/// [`Scratch::calm`] tells of this part of the nodes that a walk keeps, but of no fewer than [`WATCHED`].
+const WATCHED_PART: usize = 4;
+const WATCHED: usize = 10;
 
 /// Which rows count, by place; `None` is all.
 pub(in crate::index) type Keep<'a> = Option<&'a (dyn Fn(u32) -> bool + Sync)>;
@@ -28,20 +32,44 @@ pub(in crate::index) struct Scratch<Q> {
     pub evaluated: usize,
     visited: Visited,
     beam: Beam,
-    kept: Top,
+    /// Every kept node that was compared.
+    kept: Vec<Candidate>,
+    ef: usize,
     fresh: Vec<u32>,
     rows: Vec<u32>,
 }
 
 impl<Q> Scratch<Q> {
     /// What the last walk found, nearest first, with the estimated ranks.
-    pub fn found(&self, filtered: bool, out: &mut Vec<Candidate>) {
+    pub fn found(&mut self, filtered: bool, out: &mut Vec<Candidate>) {
         out.clear();
         if filtered {
-            out.extend_from_slice(self.kept.as_slice());
+            if self.kept.len() > self.ef {
+                self.kept.select_nth_unstable_by(self.ef - 1, Candidate::order);
+            }
+            out.extend_from_slice(&self.kept[..self.ef.min(self.kept.len())]);
+            out.sort_unstable_by(Candidate::order);
         } else {
             out.extend(self.beam.iter());
         }
+    }
+
+    fn start(&mut self, ef: usize) {
+        self.visited.clear();
+        self.kept.clear();
+        self.beam.reset(ef);
+        self.ef = ef;
+    }
+
+    /// From the next walk on, whether [`walk_on`] will be wanted.
+    pub fn may_go_on(&mut self, may: bool) {
+        self.beam.may_grow(may);
+    }
+
+    /// The part of the last walk, from its end, in which nothing changed among the nearest quarter of
+    /// the nodes that it keeps.
+    pub fn calm(&self) -> f32 {
+        self.beam.calm()
     }
 }
 
@@ -113,9 +141,27 @@ pub(in crate::index) fn walk<S: Space>(
 ) -> Result<(), BadLink> {
     let Some(base) = graph.layers.first() else { return Ok(()) };
     let entry = descend(&graph.layers[1..], space, scratch)?;
-    scratch.kept.reset(if keep.is_some() { ef } else { 0 });
+    scratch.start(ef);
+    scratch.beam.watch(WATCHED.max(ef / WATCHED_PART));
+    let base = base.view();
     // Every node can be reached from node 0, though perhaps not from the entry of this query.
-    search_layer(base.view(), space, &[entry, 0], ef, keep, scratch)
+    compare(base, space, &[entry, 0], keep, scratch)?;
+    expand(base, space, keep, scratch)
+}
+
+/// Goes on with a walk of the same query to a larger `ef`, as if it had been that from the start, but
+/// for the order in which nodes are expanded. Before the walk, [`Scratch::may_go_on`] must have been told.
+pub(in crate::index) fn walk_on<S: Space>(
+    graph: &Graph,
+    space: S,
+    ef: usize,
+    keep: Keep<'_>,
+    scratch: &mut Scratch<S::Query>,
+) -> Result<(), BadLink> {
+    let Some(base) = graph.layers.first() else { return Ok(()) };
+    scratch.ef = ef;
+    scratch.beam.grow(ef);
+    expand(base.view(), space, keep, scratch)
 }
 
 /// Greedily through the layers above 0, the highest last in the slice; the position in the layer
@@ -124,7 +170,7 @@ pub(super) fn descend<S: Space>(layers: &[Layer], space: S, scratch: &mut Scratc
     let mut entry = 0;
     for layer in layers.iter().rev() {
         let view = layer.view();
-        search_layer(view, space, &[entry], 1, None, scratch)?;
+        search_layer(view, space, &[entry], 1, scratch)?;
         let nearest = scratch.beam.first().unwrap_or(0);
         let down = view.down.get(nearest as usize).copied();
         entry = down.ok_or(BadLink { to: nearest, len: view.len })?;
@@ -138,53 +184,73 @@ pub(super) fn nearest<Q>(scratch: &Scratch<Q>) -> u32 {
 }
 
 /// A beam search in one layer from some nodes. The beam holds positions in that layer.
-pub(super) fn search_layer<'a, S: Space>(
-    layer: LayerView<'a>,
+pub(super) fn search_layer<S: Space>(
+    layer: LayerView<'_>,
     space: S,
-    entries: &'a [u32],
+    entries: &[u32],
     ef: usize,
+    scratch: &mut Scratch<S::Query>,
+) -> Result<(), BadLink> {
+    scratch.start(ef);
+    compare(layer, space, entries, None, scratch)?;
+    expand(layer, space, None, scratch)
+}
+
+/// Expands the nearest nodes of the beam until all are.
+fn expand<S: Space>(
+    layer: LayerView<'_>,
+    space: S,
     keep: Keep<'_>,
     scratch: &mut Scratch<S::Query>,
 ) -> Result<(), BadLink> {
-    let Scratch { query, evaluated, visited, beam, kept, fresh, rows } = scratch;
-    let bad = |to| BadLink { to, len: layer.len };
-    visited.clear();
-    beam.reset(ef);
-    let mut links = entries;
-    loop {
-        // Every link is written and the place moves on only if it was new: no branch to guess.
-        fresh.resize(links.len(), 0);
-        let mut count = 0;
-        for &p in links {
-            if p as usize >= layer.len {
-                return Err(bad(p));
-            }
-            fresh[count] = p;
-            count += usize::from(visited.insert(p));
-        }
-        fresh.truncate(count);
-        *evaluated += fresh.len();
-        // In layer 0 a position is a row.
-        let ids = if layer.rows.is_empty() {
-            &fresh[..]
-        } else {
-            rows.clear();
-            rows.extend(fresh.iter().map(|&p| layer.rows[p as usize]));
-            match rows.iter().find(|&&row| row as usize >= space.len()) {
-                Some(&row) => return Err(bad(row)),
-                None => &rows[..],
-            }
-        };
-        space.ranks(query, ids, |place, rank| {
-            if keep.is_some_and(|keep| keep(ids[place])) {
-                kept.push(Candidate { rank, id: fresh[place] });
-            }
-            beam.push(rank, fresh[place]);
-        });
-        let Some(next) = beam.pop() else { return Ok(()) };
-        links = layer.neighbors(next);
-        if let Some(after) = beam.peek() {
+    while let Some(next) = scratch.beam.pop() {
+        if let Some(after) = scratch.beam.peek() {
             prefetch(layer.links_of(after));
         }
+        compare(layer, space, layer.neighbors(next), keep, scratch)?;
     }
+    Ok(())
+}
+
+/// Compares the nodes not seen yet with the query, and offers them to the beam.
+#[inline]
+fn compare<S: Space>(
+    layer: LayerView<'_>,
+    space: S,
+    nodes: &[u32],
+    keep: Keep<'_>,
+    scratch: &mut Scratch<S::Query>,
+) -> Result<(), BadLink> {
+    let Scratch { query, evaluated, visited, beam, kept, fresh, rows, .. } = scratch;
+    let bad = |to| BadLink { to, len: layer.len };
+    // Every node is written and the place moves on only if it was new: no branch to guess.
+    fresh.resize(nodes.len(), 0);
+    let mut count = 0;
+    for &p in nodes {
+        if p as usize >= layer.len {
+            return Err(bad(p));
+        }
+        fresh[count] = p;
+        count += usize::from(visited.insert(p));
+    }
+    fresh.truncate(count);
+    *evaluated += fresh.len();
+    // In layer 0 a position is a row.
+    let ids = if layer.rows.is_empty() {
+        &fresh[..]
+    } else {
+        rows.clear();
+        rows.extend(fresh.iter().map(|&p| layer.rows[p as usize]));
+        match rows.iter().find(|&&row| row as usize >= space.len()) {
+            Some(&row) => return Err(bad(row)),
+            None => &rows[..],
+        }
+    };
+    space.ranks(query, ids, |place, rank| {
+        if keep.is_some_and(|keep| keep(ids[place])) {
+            kept.push(Candidate { rank, id: fresh[place] });
+        }
+        beam.push(rank, fresh[place]);
+    });
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! | id | numbers | section |
 //! |---|---|---|
-//! | 1 | 12 x u64 | META |
+//! | 1 | 13 x u64 | META |
 //! | 2 | n x u64, or none | SLOTS |
 //! | 3 | n x dim f32 or f16 | ROWS |
 //! | 4 | n x f32, or none | NORMS |
@@ -13,7 +13,7 @@
 //! | 8 | n x u32, or none | ORDER |
 //! | 9 | dim f32, or none | MEAN |
 //! | 10 | n x stride bytes, or none | CODES |
-//! | 11 | 16 bytes a level | CALIBRATION |
+//! | 11 | 20 bytes a level | CALIBRATION |
 //!
 //! # META
 //!
@@ -31,12 +31,14 @@
 //! | 9 | SEED |
 //! | 10 | CALIBRATED |
 //! | 11 | MARGIN |
+//! | 12 | LONGEST |
 //!
 //! METRIC is 0 for cosine, 1 for dot, 2 for L2; STORAGE 0 for f32, 1 for f16. LAYERS is 0 where
 //! there is no graph and rows are scanned exactly. FLAGS says which optional sections there are: 1
 //! SLOTS, 2 NORMS, 4 ORDER, 8 CODES with their MEAN. CALIBRATED is the number of levels in
-//! CALIBRATION, each an effort (u32) with the recall at 1, 10 and 100 neighbours (f32); MARGIN the
-//! bits of an f32: how far the codes' ranks stray.
+//! CALIBRATION, each an effort (u32) with the recall at 1, 10 and 100 neighbours and the least spread
+//! of the candidates around a query that is like the rows (f32 each). MARGIN and LONGEST are the bits
+//! of an f32: how far the codes' ranks stray, and the greatest length of a row (inner product only).
 //!
 //! ROWS, LINKS and CODES are by place, SLOTS and NORMS by row; ORDER has the row of each place,
 //! and without it they are the same. SLOTS are ascending numbers by which the collection knows the
@@ -74,7 +76,7 @@ const MEAN: u32 = 9;
 const CODES: u32 = 10;
 const CALIBRATION: u32 = 11;
 
-const META_FIELDS: usize = 12;
+const META_FIELDS: usize = 13;
 const METRIC: usize = 0;
 const DIM: usize = 1;
 const N: usize = 2;
@@ -87,6 +89,7 @@ const FLAGS: usize = 8;
 const SEED: usize = 9;
 const CALIBRATED: usize = 10;
 const MARGIN: usize = 11;
+const LONGEST: usize = 12;
 
 const HAS_SLOTS: u64 = 1;
 const HAS_NORMS: u64 = 2;
@@ -121,6 +124,7 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
         | flag(codes.is_some(), HAS_CODES);
     meta[CALIBRATED] = calibration.levels.len() as u64;
     meta[MARGIN] = u64::from(calibration.margin.to_bits());
+    meta[LONGEST] = u64::from(calibration.longest.to_bits());
     meta[SEED] = segment.params.seed;
     let mut sizes: Vec<u32> = Vec::new();
     let mut upper: Vec<u32> = Vec::new();
@@ -132,7 +136,7 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
     }
     let links = layers.first().map_or(&[][..], |l| &l.links);
     let (mean, codes) = codes.map_or((&[][..], &[][..]), |codes| (codes.mean(), codes.bytes()));
-    let levels: Vec<[u32; 4]> = calibration.levels.iter().copied().map(Level::to_words).collect();
+    let levels: Vec<[u32; 5]> = calibration.levels.iter().copied().map(Level::to_words).collect();
     let sections = [
         Section { id: META, bytes: bytemuck::cast_slice(&meta) },
         Section { id: SLOTS, bytes: bytemuck::cast_slice(&segment.slots) },
@@ -185,10 +189,11 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
     if calibrated > MAX_CALIBRATED {
         return Err(corrupt("META is out of range"));
     }
-    let levels: &[[u32; 4]] = file.slice(CALIBRATION, calibrated)?;
+    let levels: &[[u32; 5]] = file.slice(CALIBRATION, calibrated)?;
     let calibration = Calibration {
         levels: levels.iter().copied().map(Level::from_words).collect(),
         margin: f32::from_bits(meta[MARGIN] as u32),
+        longest: f32::from_bits(meta[LONGEST] as u32),
     };
     Ok(Segment {
         metric,
@@ -270,6 +275,7 @@ mod tests {
             ("SEED", SEED),
             ("CALIBRATED", CALIBRATED),
             ("MARGIN", MARGIN),
+            ("LONGEST", LONGEST),
         ];
         let want = sections.iter().map(|s| (s.0, s.1 as usize)).chain(fields);
         let rows = include_str!("format.rs").lines().filter_map(|line| line.strip_prefix("//! | ")).filter_map(|row| {
