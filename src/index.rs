@@ -9,6 +9,8 @@ mod effort;
 mod flat;
 mod hnsw;
 mod order;
+mod partitions;
+mod pool;
 mod quant;
 mod rows;
 mod segment;
@@ -68,6 +70,20 @@ impl RowStorage {
     pub(crate) fn from_code(code: u64) -> Option<Self> {
         [RowStorage::F32, RowStorage::F16].into_iter().find(|s| s.code() == code)
     }
+}
+
+/// What finds candidates in an index of many rows, before they are compared in full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Whichever is foretold, and then measured, to be faster on these rows.
+    #[default]
+    Auto,
+    /// A graph that is walked.
+    Graph,
+    /// Partitions, of which those near the query are scanned: faster where rows have neighbours that
+    /// are hard to tell from others, and quicker to build. Not for [`Metric::L2`]. Rows that 8-bit codes
+    /// cannot tell apart get a graph all the same.
+    Partitions,
 }
 
 /// What both kinds of index can do.

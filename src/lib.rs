@@ -31,7 +31,7 @@ pub mod vectors;
 pub use collection::{Collection, Hit};
 pub use embed::Embedder;
 pub use error::{Error, Result};
-pub use index::{Effort, Flat, Hnsw, HnswParams, Index, Neighbor, RowStorage};
+pub use index::{Effort, Flat, Hnsw, HnswParams, Index, Layout, Neighbor, RowStorage};
 pub use metric::Metric;
 pub use vectors::{Vectors, VectorsView};
 

@@ -7,9 +7,12 @@
 use crate::error::VectorsError;
 use crate::vectors::{VectorsView, norm};
 
+pub(crate) mod encode;
 mod kernels;
+pub(crate) mod lookup;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub(crate) mod panels;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;

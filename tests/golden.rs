@@ -5,10 +5,13 @@
 
 use std::path::Path;
 
-use gyeol::{Effort, Hnsw, HnswParams, Index, Metric, RowStorage, Vectors};
+use gyeol::{Effort, Hnsw, HnswParams, Index, Layout, Metric, RowStorage, Vectors};
 
-const CASES: [(&str, Metric, RowStorage); 2] =
-    [("cosine-f32", Metric::Cosine, RowStorage::F32), ("l2-f16", Metric::L2, RowStorage::F16)];
+const CASES: [(&str, Metric, RowStorage, Layout); 3] = [
+    ("cosine-f32", Metric::Cosine, RowStorage::F32, Layout::Graph),
+    ("l2-f16", Metric::L2, RowStorage::F16, Layout::Graph),
+    ("cosine-f16-partitions", Metric::Cosine, RowStorage::F16, Layout::Partitions),
+];
 
 fn rows() -> Vectors {
     // Whole numbers: the same on every machine.
@@ -23,10 +26,11 @@ fn rows() -> Vectors {
 #[test]
 fn the_golden_files_are_read() {
     let rows = rows();
-    for (name, metric, storage) in CASES {
+    for (name, metric, storage, layout) in CASES {
         let file = Path::new("data/golden").join(format!("segment-1-{name}.gyeol"));
         if std::env::var_os("GYEOL_WRITE_GOLDEN").is_some() {
-            let params = HnswParams { storage, graph_from_rows: 1, m: 4, ef_construction: 40, ..HnswParams::default() };
+            let params =
+                HnswParams { storage, layout, graph_from_rows: 1, m: 4, ef_construction: 40, ..HnswParams::default() };
             std::fs::create_dir_all("data/golden").unwrap();
             Hnsw::build(&rows, metric, &params).unwrap().save(&file).unwrap();
         }

@@ -163,6 +163,9 @@ pub struct BenchArgs {
     /// How the full rows are kept
     #[arg(long, value_enum, default_value_t = StorageArg::F32)]
     pub storage: StorageArg,
+    /// What finds candidates
+    #[arg(long, value_enum, default_value_t = LayoutArg::Auto)]
+    pub layout: LayoutArg,
     /// Links of a row in the upper layers; layer 0 has twice as many
     #[arg(long, value_name = "N", default_value_t = gyeol::HnswParams::DEFAULT_M)]
     pub m: usize,
@@ -191,6 +194,24 @@ impl From<MetricArg> for gyeol::Metric {
             MetricArg::Cosine => gyeol::Metric::Cosine,
             MetricArg::L2 => gyeol::Metric::L2,
             MetricArg::Dot => gyeol::Metric::Dot,
+        }
+    }
+}
+
+/// A layout, as it is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LayoutArg {
+    Auto,
+    Graph,
+    Partitions,
+}
+
+impl From<LayoutArg> for gyeol::Layout {
+    fn from(layout: LayoutArg) -> Self {
+        match layout {
+            LayoutArg::Auto => gyeol::Layout::Auto,
+            LayoutArg::Graph => gyeol::Layout::Graph,
+            LayoutArg::Partitions => gyeol::Layout::Partitions,
         }
     }
 }

@@ -63,6 +63,7 @@ fn build(args: &BenchArgs, metric: Metric, base: &Vectors, file: &Path) -> Resul
         m: args.m,
         ef_construction: args.ef_construction,
         storage: args.storage.into(),
+        layout: args.layout.into(),
         ..HnswParams::default()
     };
     let (started, cpu) = (Instant::now(), usage::cpu_seconds());

@@ -20,7 +20,7 @@ pub(super) const DEPTHS: [usize; 3] = [1, 10, 100];
 const DEEPEST: usize = DEPTHS[2];
 /// Efforts are tried in order until recall is over [`ENOUGH`] at every depth.
 const EFFORTS: [u32; 16] = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448, 640, 896, 1280, 2048];
-const ENOUGH: f32 = 0.995;
+pub(super) const ENOUGH: f32 = 0.995;
 /// Standard deviations of the codes' error within which full rows are compared.
 const MARGIN: f32 = 4.0;
 /// Codes are too coarse when they cannot tell a tenth neighbour from more rows than this.
@@ -33,24 +33,29 @@ const TASK: usize = 16;
 /// What was measured at one effort.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Level {
-    /// `ef_search`.
+    /// `ef_search`, or the partitions scanned.
     pub ef: u32,
     /// Recall at 1, 10 and 100 neighbours; at 100 it is 0 where `ef` is less.
     pub recall: [f32; 3],
-    /// A walk whose candidates spread less (see [`super::spread`]) is that of an unlike query.
+    /// A search whose candidates spread less (see [`super::spread`]) is that of an unlike query.
     pub spread: f32,
+    /// Rows that are compared by 8-bit codes after partitions were scanned, for 10 and for 100
+    /// neighbours; 0 for a graph.
+    pub candidates: [u32; 2],
 }
 
 impl Level {
     /// As a file has it.
-    pub fn to_words(self) -> [u32; 5] {
+    pub fn to_words(self) -> [u32; 7] {
         let [one, ten, hundred] = self.recall.map(f32::to_bits);
-        [self.ef, one, ten, hundred, self.spread.to_bits()]
+        let [few, many] = self.candidates;
+        [self.ef, one, ten, hundred, self.spread.to_bits(), few, many]
     }
 
     /// What [`Level::to_words`] gave.
-    pub fn from_words([ef, recall @ .., spread]: [u32; 5]) -> Self {
-        Level { ef, recall: recall.map(f32::from_bits), spread: f32::from_bits(spread) }
+    pub fn from_words([ef, one, ten, hundred, spread, few, many]: [u32; 7]) -> Self {
+        let [one, ten, hundred, spread] = [one, ten, hundred, spread].map(f32::from_bits);
+        Level { ef, recall: [one, ten, hundred], spread, candidates: [few, many] }
     }
 }
 
@@ -73,16 +78,16 @@ impl Calibration {
     }
 
     /// The effort at which this part of the `k` nearest is found; the largest measured one when none
-    /// reached it.
+    /// reached it. It can be less than `k`.
     pub fn effort_for(&self, recall: f32, k: usize) -> usize {
         if self.levels.is_empty() {
-            return k.max(UNCALIBRATED);
+            return UNCALIBRATED;
         }
         let depth = DEPTHS.iter().position(|&d| k <= d).unwrap_or(DEPTHS.len() - 1);
         let deeper = (k as f64 / DEPTHS[depth] as f64).max(1.0);
         let mut before: Option<(f64, f64)> = None;
         let mut ef = 0.0;
-        for level in self.levels.iter().filter(|l| l.ef as usize >= DEPTHS[depth]) {
+        for level in self.levels.iter().filter(|l| l.recall[depth] > 0.0) {
             let here = (f64::from(level.ef), f64::from(level.recall[depth]));
             ef = here.0;
             if here.1 >= f64::from(recall) {
@@ -93,21 +98,35 @@ impl Calibration {
             }
             before = Some(here);
         }
-        ((ef * deeper - 1e-3).ceil() as usize).max(k)
+        (ef * deeper - 1e-3).ceil() as usize
     }
 
-    /// The spread of candidates under which a walk with this effort is that of an unlike query, read
-    /// between the levels.
+    /// The spread of candidates under which a search with this effort is that of an unlike query.
     pub fn spread_for(&self, ef: usize) -> f32 {
+        self.between(ef, |level| level.spread)
+    }
+
+    /// How many rows of scanned partitions are compared by 8-bit codes for `k` neighbours.
+    pub fn candidates_for(&self, ef: usize, k: usize) -> usize {
+        let [few, many] = [0, 1].map(|depth| self.between(ef, |level| level.candidates[depth] as f32));
+        let (ten, hundred) = (DEPTHS[1] as f32, DEPTHS[2] as f32);
+        let k = k as f32;
+        // Between the two, and in proportion beyond.
+        let part = ((k - ten) / (hundred - ten)).clamp(0.0, 1.0);
+        ((few + (many - few) * part) * (k / hundred).max(1.0)).ceil() as usize
+    }
+
+    /// What was measured at an effort, read between the levels.
+    fn between(&self, ef: usize, what: impl Fn(&Level) -> f32) -> f32 {
         let Some(above) = self.levels.iter().position(|l| l.ef as usize >= ef) else {
-            return self.levels.last().map_or(0.0, |l| l.spread);
+            return self.levels.last().map_or(0.0, what);
         };
-        let (low, high) = (self.levels[above.saturating_sub(1)], self.levels[above]);
+        let (low, high) = (&self.levels[above.saturating_sub(1)], &self.levels[above]);
         if low.ef >= high.ef {
-            return high.spread;
+            return what(high);
         }
         let part = (ef as f32 - low.ef as f32) / (high.ef as f32 - low.ef as f32);
-        low.spread + (high.spread - low.spread) * part
+        what(low) + (what(high) - what(low)) * part
     }
 }
 
@@ -135,6 +154,43 @@ impl<'a> Trial<'a> {
         });
         let truth = tasks.flatten_iter().collect();
         Trial { rows, sample, truth }
+    }
+
+    /// The same rows in another order: `rows` by their new places, and for each old place the new one.
+    pub fn moved<'b>(&self, rows: RowsView<'b>, places: &[u32]) -> Trial<'b> {
+        let moved = |c: &Candidate| Candidate { id: places[c.id as usize], ..*c };
+        Trial {
+            rows,
+            sample: self.sample.iter().map(|&row| places[row as usize]).collect(),
+            truth: self.truth.iter().map(|truth| truth.iter().map(moved).collect()).collect(),
+        }
+    }
+
+    /// Each row kept out, with its values and its true neighbours.
+    pub fn questions(&self) -> impl IndexedParallelIterator<Item = (u32, Vec<f32>, &[Candidate])> {
+        self.sample.par_iter().zip(&self.truth).map(|(&row, truth)| (row, query_of(self.rows, row), &truth[..]))
+    }
+
+    /// The median of the local intrinsic dimension around the rows kept out, by the distances of their
+    /// neighbours (the maximum likelihood estimate of Amsaleg et al., KDD 2015).
+    pub fn intrinsic_dimension(&self) -> f32 {
+        let longest = self.rows.longest();
+        let around = self.questions().map(|(_, query, truth)| {
+            let floor = spread::floor(self.rows.metric(), &query, longest);
+            // Ranks are squared distances, so their logarithms are twice those of the distances.
+            let last = truth.last().map_or(0.0, |c| f64::from(c.rank - floor));
+            let logs = truth.iter().map(|c| (f64::from(c.rank - floor).max(1e-9 * last) / last).ln() / 2.0);
+            let mean = logs.sum::<f64>() / truth.len().max(1) as f64;
+            if last > 0.0 && mean < 0.0 { (-1.0 / mean) as f32 } else { 0.0 }
+        });
+        let mut around: Vec<f32> = around.collect();
+        around.sort_unstable_by(f32::total_cmp);
+        around.get(around.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    /// The greatest length of a row, for the inner product; else 0.
+    pub fn longest(&self) -> f32 {
+        self.rows.longest()
     }
 
     /// The rows kept out.
@@ -167,7 +223,7 @@ impl<'a> Trial<'a> {
         let longest = self.rows.longest();
         let mut levels = Vec::new();
         for ef in EFFORTS {
-            let level = self.level(ef, margin, longest, walk);
+            let level = self.level(ef, (margin, longest), &|row, _| walk(row, ef as usize));
             levels.push(level);
             if level.recall.iter().all(|&r| r >= ENOUGH) {
                 break;
@@ -176,12 +232,18 @@ impl<'a> Trial<'a> {
         Calibration { levels, margin, longest }
     }
 
-    fn level(&self, ef: u32, margin: f32, longest: f32, walk: &(dyn Fn(u32, usize) -> Vec<Candidate> + Sync)) -> Level {
+    /// What is found at one effort: `search` gives it for a row and the row's values.
+    pub fn level(
+        &self,
+        ef: u32,
+        (margin, longest): (f32, f32),
+        search: &(dyn Fn(u32, &[f32]) -> Vec<Candidate> + Sync),
+    ) -> Level {
         let each = self.sample.par_iter().zip(&self.truth).map(|(&row, truth)| {
             let query = query_of(self.rows, row);
-            let found = walk(row, ef as usize);
+            let found = search(row, &query);
             let mut hits = [0.0f64; 3];
-            for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= (ef as usize)) {
+            for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= found.len()) {
                 let (best, _) = rescore(self.rows, &query, k, margin, &found);
                 let truth = &truth[..k.min(truth.len())];
                 let common = best.as_slice().iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
@@ -193,7 +255,7 @@ impl<'a> Trial<'a> {
         let each: Vec<([f64; 3], f32)> = each.collect();
         let mean = |depth: usize| each.iter().map(|(hits, _)| hits[depth]).sum::<f64>() / each.len().max(1) as f64;
         let recall = [0, 1, 2].map(|depth| mean(depth) as f32);
-        Level { ef, recall, spread: spread::bound(each.iter().map(|e| e.1).collect()) }
+        Level { ef, recall, spread: spread::bound(each.iter().map(|e| e.1).collect()), candidates: [0; 2] }
     }
 }
 
@@ -225,7 +287,8 @@ mod tests {
 
     #[test]
     fn effort_is_read_between_the_levels() {
-        let level = |ef, r1, r10, r100| Level { ef, recall: [r1, r10, r100], spread: ef as f32 };
+        let level =
+            |ef, r1, r10, r100| Level { ef, recall: [r1, r10, r100], spread: ef as f32, candidates: [ef, 2 * ef] };
         let levels = vec![
             level(10, 0.9, 0.8, 0.0),
             level(20, 0.95, 0.9, 0.0),
@@ -241,8 +304,8 @@ mod tests {
         assert_eq!(table.effort_for(0.95, 200), 300);
         assert_eq!(table.effort_for(1.1, 10), 200);
         assert_eq!([5, 10, 60, 200, 900].map(|ef| table.spread_for(ef)), [10.0, 10.0, 60.0, 200.0, 200.0]);
+        assert_eq!([5, 10, 55, 100, 200].map(|k| table.candidates_for(60, k)), [60, 60, 90, 120, 240]);
         assert_eq!(Calibration::default().spread_for(10), 0.0);
         assert_eq!(Calibration::default().effort_for(0.95, 7), UNCALIBRATED);
-        assert_eq!(Calibration::default().effort_for(0.95, 700), 700);
     }
 }

@@ -8,7 +8,8 @@ pub enum Effort {
     /// As much as the part of the true neighbours that is to be found needs, from 0 to 1, by what
     /// was measured on the index's own rows when it was built.
     Recall(f32),
-    /// Candidates that the walk keeps (`ef_search`), at least 1; `k` where that is larger.
+    /// Candidates that the walk of a graph keeps (`ef_search`), at least 1; `k` where that is larger. Of
+    /// an index by partitions: how many of them are scanned.
     Ef(usize),
     /// Every row is compared.
     Exact,
@@ -19,11 +20,11 @@ pub enum Effort {
 pub struct Work {
     /// How the neighbours were found.
     pub plan: Plan,
-    /// Candidates that the walk kept (`ef_search`); 0 without a walk.
+    /// Candidates that the walk kept (`ef_search`), or partitions scanned; 0 where neither was done.
     pub ef: usize,
     /// Rows compared on the way, by code or in full.
     pub compared: usize,
-    /// Candidates of a walk by codes that were compared by their full rows after.
+    /// Candidates by codes that were compared by their full rows after.
     pub rescored: usize,
 }
 
@@ -38,6 +39,8 @@ pub enum Plan {
     Codes,
     /// The graph was walked by full rows, since codes could not tell them apart.
     Rows,
+    /// Some partitions were scanned by 4-bit codes, and the candidates compared by their full rows.
+    Partitions,
 }
 
 impl std::fmt::Display for Plan {
@@ -46,6 +49,7 @@ impl std::fmt::Display for Plan {
             Plan::Scan => "scan",
             Plan::Codes => "graph by codes",
             Plan::Rows => "graph by rows",
+            Plan::Partitions => "partitions",
         })
     }
 }

@@ -17,11 +17,11 @@ use std::path::Path;
 
 pub(super) use build::Ask;
 pub(super) use links::{Graph, Layer};
-pub(super) use search::{BadLink, Keep, ScratchPool, walk, walk_on};
+pub(super) use search::{BadLink, Keep, Scratch, walk, walk_on};
 
 use super::door::prepare;
 use super::segment::Segment;
-use super::{Effort, Index, Neighbor, RowStorage, Work};
+use super::{Effort, Index, Layout, Neighbor, RowStorage, Work};
 use crate::error::{IndexError, StoreError, VectorsError};
 use crate::metric::Metric;
 use crate::store::{Disk, Mapped, publish};
@@ -41,6 +41,8 @@ pub struct HnswParams {
     pub seed: u64,
     /// How the full rows are kept, default [`RowStorage::F32`].
     pub storage: RowStorage,
+    /// What finds candidates, default [`Layout::Auto`]. Not stored as such in the file.
+    pub layout: Layout,
     /// With fewer rows no graph is built and every search is exact.
     /// Default [`HnswParams::DEFAULT_GRAPH_FROM_ROWS`]. Not stored in the file.
     pub graph_from_rows: usize,
@@ -85,12 +87,14 @@ impl Default for HnswParams {
             ef_construction: Self::DEFAULT_EF_CONSTRUCTION,
             seed: Self::DEFAULT_SEED,
             storage: RowStorage::default(),
+            layout: Layout::default(),
             graph_from_rows: Self::DEFAULT_GRAPH_FROM_ROWS,
         }
     }
 }
 
-/// A graph index over `n x dim` rows, in memory or mapped from a file.
+/// An approximate index over `n x dim` rows, in memory or mapped from a file: a graph, or partitions
+/// where those are faster (see [`Layout`]).
 ///
 /// ```
 /// use gyeol::{Hnsw, HnswParams, Index, Metric, Vectors};
@@ -109,13 +113,19 @@ pub struct Hnsw {
 }
 
 impl Hnsw {
-    /// Builds the graph on all cores. No rows make an empty index.
+    /// Builds the index on all cores. No rows make an empty index. Beside the rows given it takes about
+    /// twice their memory while it builds (they are put in another order), and codes and links: about
+    /// `dim + 8 * m + 16` bytes a row.
     ///
     /// # Errors
     /// [`IndexError::Parameter`]; [`IndexError::Vectors`] naming the first row that is not finite,
     /// or of norm 0 under cosine.
     pub fn build(vectors: &Vectors, metric: Metric, params: &HnswParams) -> Result<Self, IndexError> {
         params.validate()?;
+        if params.layout == Layout::Partitions && metric == Metric::L2 {
+            let (value, allowed) = ("partitions".to_owned(), "auto or graph for L2");
+            return Err(IndexError::Parameter { name: "layout", value, allowed });
+        }
         if params.storage == RowStorage::F16 {
             check_f16(vectors.view())?;
         }

@@ -204,7 +204,7 @@ fn scale_of(centred: &[f32]) -> f32 {
 /// From -127 to 127, rounded to even: `x * inverse` is at most that. Adding 1.5 * 2^23 leaves the
 /// integer in the low bits, which the compiler can do for many values at once.
 #[inline]
-fn code(x: f32, inverse: f32) -> i8 {
+pub(super) fn code(x: f32, inverse: f32) -> i8 {
     const SHIFT: f32 = 12_582_912.0;
     (x * inverse + SHIFT).to_bits() as i8
 }

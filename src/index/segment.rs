@@ -4,6 +4,8 @@
 //! of their places, in which near rows tend to be near in memory; `order` maps a place to its row.
 
 mod format;
+mod make;
+mod structure;
 
 #[cfg(feature = "collection")]
 use std::borrow::Cow;
@@ -13,15 +15,15 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::calibrate::{Calibration, Trial, rescore};
+use self::make::Made;
+use self::structure::Structure;
+use super::calibrate::{Calibration, rescore};
 use super::door::prepare_query;
 use super::flat::scan;
-use super::hnsw::{Ask, BadLink, Graph, HnswParams, Keep, ScratchPool, walk, walk_on};
-use super::quant::{CodeQuery, Codes};
+use super::hnsw::{HnswParams, Keep};
 use super::rows::{Rows, RowsView};
-use super::space::Space;
 use super::top::Candidate;
-use super::{Effort, Neighbor, Plan, Work, order, spread};
+use super::{Effort, Neighbor, Plan, Work};
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
 use crate::store::file::Sections;
@@ -47,27 +49,10 @@ pub(crate) struct Segment {
     places: OnceLock<Vec<u32>>,
     rows: Rows,
     params: HnswParams,
-    graph: Option<Walked>,
+    structure: Option<Structure>,
     calibration: Calibration,
     kernels: Kernels,
     file: Option<Sections>,
-}
-
-/// A graph over the places, and what it is walked by.
-#[derive(Debug)]
-enum Walked {
-    /// Codes; candidates are compared by their full rows after.
-    Coded { codes: Codes, graph: Graph, scratch: ScratchPool<CodeQuery> },
-    /// Full rows, where codes could not tell them apart.
-    Full { graph: Graph, scratch: ScratchPool<Vec<f32>> },
-}
-
-impl Walked {
-    fn graph(&self) -> &Graph {
-        match self {
-            Walked::Coded { graph, .. } | Walked::Full { graph, .. } => graph,
-        }
-    }
 }
 
 impl Segment {
@@ -91,7 +76,7 @@ impl Segment {
             places: OnceLock::new(),
             rows: Rows::F32(Column::Owned(Vec::new())),
             params: params.clone(),
-            graph: None,
+            structure: None,
             calibration: Calibration::default(),
             kernels,
             file: None,
@@ -100,31 +85,11 @@ impl Segment {
             segment.rows = Rows::new(params.storage, rows);
             return segment;
         }
-        let order = order::order(rows.view(), kernels);
-        let given = rows;
-        let rows = given.permuted(&order);
-        drop(given);
-        let view = RowsView::of(rows.view(), metric, kernels);
-        let trial = Trial::new(view, Graph::last(len, params, Calibration::sample_size(len)));
-        let last = trial.sample().len();
-        let codes = Codes::fits(dim).then(|| Codes::encode(metric, rows.view()));
-        let codes = codes.map(|codes| (trial.margin(codes.view(kernels)), codes)).filter(|((_, fine), _)| *fine);
-        let mut calibration = Calibration::default();
-        segment.graph = Some(match codes {
-            Some(((margin, _), codes)) => {
-                let ask: Ask<'_> = &mut |walk| calibration = trial.run(margin, walk);
-                let graph = Graph::build(codes.view(kernels), params, last, ask);
-                Walked::Coded { codes, graph, scratch: ScratchPool::default() }
-            }
-            None => {
-                let graph = Graph::build(view, params, last, &mut |walk| calibration = trial.run(0.0, walk));
-                Walked::Full { graph, scratch: ScratchPool::default() }
-            }
-        });
-        drop(trial);
-        segment.calibration = calibration;
-        segment.order = Column::Owned(order);
-        segment.rows = Rows::new(params.storage, rows);
+        let made = Made::new(metric, rows, params);
+        segment.structure = Some(made.structure);
+        segment.calibration = made.calibration;
+        segment.order = Column::Owned(made.order);
+        segment.rows = Rows::new(params.storage, made.rows);
         segment
     }
 
@@ -212,29 +177,10 @@ impl Segment {
         }
         let query = prepare_query(self.metric, self.dim, query)?;
         let k = k.min(self.len);
-        let ef = match effort {
-            Effort::Exact => None,
-            // More candidates than rows there cannot be.
-            Effort::Ef(ef) => Some(ef.clamp(k, self.len)),
-            Effort::Recall(recall) => Some(self.calibration.effort_for(recall, k).clamp(k, self.len)),
-        };
-        let unlike = match effort {
-            Effort::Recall(_) => Some(spread::floor(self.metric, &query, self.calibration.longest)),
-            _ => None,
-        };
         let mut work = Work::default();
-        let found = match (&self.graph, ef) {
-            (Some(Walked::Coded { codes, graph, scratch }), Some(ef)) => {
-                let fill = |out: &mut CodeQuery| codes.query(&query, out);
-                work = Work { plan: Plan::Codes, ef, ..work };
-                self.walk(codes.view(self.kernels), graph, scratch, fill, (k, unlike), keep, &mut work)?
-            }
-            (Some(Walked::Full { graph, scratch }), Some(ef)) => {
-                let fill = |out: &mut Vec<f32>| query[..].clone_into(out);
-                work = Work { plan: Plan::Rows, ef, ..work };
-                self.walk(self.rows_view(), graph, scratch, fill, (k, unlike), keep, &mut work)?
-            }
-            _ => None,
+        let found = match (&self.structure, effort) {
+            (None, _) | (_, Effort::Exact) => None,
+            (Some(structure), _) => self.candidates(structure, &query, (k, effort), keep, &mut work)?,
         };
         let Some(found) = found else {
             work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
@@ -253,48 +199,6 @@ impl Segment {
         let mut by_row = by_row.collect::<Result<Vec<_>, IndexError>>()?;
         by_row.sort_unstable_by(Candidate::order);
         Ok(self.neighbors(&by_row))
-    }
-
-    /// Candidates by graph, at least `k`; `None` when only a scan finds as many. Starts with the
-    /// effort of `work`, where it notes what was done, and does more for a query unlike the rows if the
-    /// `floor` of its ranks is given.
-    #[allow(clippy::too_many_arguments)]
-    fn walk<S: Space>(
-        &self,
-        space: S,
-        graph: &Graph,
-        pool: &ScratchPool<S::Query>,
-        fill: impl FnOnce(&mut S::Query),
-        (k, floor): (usize, Option<f32>),
-        keep: Keep<'_>,
-        work: &mut Work,
-    ) -> Result<Option<Vec<Candidate>>, IndexError> {
-        let keep_place = keep.map(|keep| move |place| self.row_at(place).is_ok_and(keep));
-        let keep_place: Keep<'_> = keep_place.as_ref().map(|keep| keep as &(dyn Fn(u32) -> bool + Sync));
-        let damaged = |bad: BadLink| StoreError::corrupt(self.path(), bad.to_string());
-        let mut scratch = pool.take(self.len);
-        fill(&mut scratch.query);
-        scratch.may_go_on(floor.is_some());
-        let mut found = Vec::new();
-        loop {
-            walk(graph, space, work.ef, keep_place, &mut scratch).map_err(damaged)?;
-            scratch.found(keep.is_some(), &mut found);
-            let bound = self.calibration.spread_for(work.ef);
-            if floor.is_some_and(|floor| spread::spread(&found, floor) < bound) {
-                while scratch.calm() < spread::CALM && work.ef < self.len / 4 {
-                    work.ef *= 2;
-                    walk_on(graph, space, work.ef, keep_place, &mut scratch).map_err(damaged)?;
-                }
-                scratch.found(keep.is_some(), &mut found);
-            }
-            let enough = found.len() >= k;
-            if enough || work.ef >= self.len / 2 {
-                work.compared = scratch.evaluated;
-                pool.give(scratch);
-                return Ok(enough.then_some(found));
-            }
-            work.ef = (work.ef * 4).min(self.len);
-        }
     }
 
     fn rows_view(&self) -> RowsView<'_> {

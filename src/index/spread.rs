@@ -7,8 +7,8 @@
 //! that keeps as many candidates as rows need finds only some of its neighbours.
 //!
 //! A walk whose candidates spread less than those of nine tenths of the calibration's rows goes on
-//! with twice the effort, again and again, until nothing changed among the `k` nearest in the last
-//! [`CALM`] of it.
+//! with twice the effort, again and again, until nothing changed among the nearest in the last [`CALM`]
+//! of it; so does a scan of partitions.
 
 use super::top::Candidate;
 use crate::metric::Metric;
@@ -16,8 +16,16 @@ use crate::vectors::norm_squared;
 
 /// The part of a walk without a change that lets it stop.
 pub(super) const CALM: f32 = 0.6;
+/// Changes are looked for among this part of the candidates, nearest first, but among no fewer than [`WATCHED`].
+const WATCHED_PART: usize = 4;
+const WATCHED: usize = 10;
 /// The part of the calibration's rows whose candidates spread less than the bound.
 const LEAST: f32 = 0.1;
+
+/// Among how many of some candidates changes are looked for.
+pub(super) fn watched(candidates: usize) -> usize {
+    WATCHED.max(candidates / WATCHED_PART)
+}
 
 /// How much nearer the candidates, nearest first, are on average than the last of them, from 0 (all
 /// alike) to 1; ranks count from `floor`, which no rank is below.

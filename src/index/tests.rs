@@ -335,3 +335,5 @@ fn queries_unlike_the_rows_are_found() {
         assert!(r >= if metric == Metric::Dot { 0.78 } else { 0.92 }, "{metric}: recall@10 {r}");
     }
 }
+
+mod partitions;

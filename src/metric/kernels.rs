@@ -1,8 +1,11 @@
 //! The kernels of one instruction set, picked once.
 #![allow(unsafe_code)]
 
+use super::encode::{self, Book, ENTRIES};
+use super::lookup::{self, BLOCK_ROWS, Tables};
 #[cfg(target_arch = "aarch64")]
 use super::neon;
+use super::panels::{self, CODE_PANEL, PANEL, TILE};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{Metric, scalar};
@@ -267,6 +270,118 @@ impl Kernels {
             // A last group of fewer repeats its first row.
             let four = [0, 1, 2, 3].map(|i| row(*group.get(i).unwrap_or(&group[0])));
             dots.copy_from_slice(&self.dot_codes(query, four)[..dots.len()]);
+        }
+    }
+
+    /// Calls `each(row, sum)` for the rows of some blocks of 4-bit codes whose sum by the tables is at
+    /// least `floor`, in order; rows are counted from the first block on.
+    ///
+    /// # Panics
+    /// When `blocks` is not whole blocks of the tables' codes.
+    #[inline]
+    pub(crate) fn scan(self, tables: &Tables, blocks: &[u8], floor: u16, mut each: impl FnMut(usize, u16)) {
+        let bytes = (tables.lines() * lookup::LINE).max(1);
+        assert_eq!(blocks.len() % bytes, 0, "whole blocks");
+        match self.level {
+            // SAFETY: as in `dot`; whole blocks by the check above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::lookup::scan_avx512(tables, blocks, floor, each) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::lookup::scan_avx2(tables, blocks, floor, each) },
+            _ => {
+                for (block, bytes) in blocks.chunks_exact(bytes).enumerate() {
+                    for (row, sum) in lookup::sums(tables, bytes).into_iter().enumerate().filter(|s| s.1 >= floor) {
+                        each(block * BLOCK_ROWS + row, sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Inner products of up to [`TILE`] rows with the rows of a panel. What is left of `out` is undefined.
+    ///
+    /// # Panics
+    /// When there is no row, or one is not as long as the panel has columns.
+    pub(crate) fn products(self, rows: &[&[f32]], panel: &[f32], out: &mut [[f32; PANEL]; TILE]) {
+        assert!(
+            !rows.is_empty() && rows.iter().all(|row| row.len() == panel.len() / PANEL),
+            "rows of the panel's length"
+        );
+        match self.level {
+            // SAFETY: as in `dot`; lengths by the check above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::panels::products_avx512(rows, panel, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::panels::products_avx2(rows, panel, out) },
+            _ => panels::products(rows, panel, out),
+        }
+    }
+
+    /// Inner products of a query's codes with the rows of some panels of codes, one panel for each of `out`.
+    ///
+    /// # Panics
+    /// When `panels` is not as many panels of the query's length.
+    pub(crate) fn code_products(self, query: &QueryCodes, panels: &[u8], out: &mut [[i32; CODE_PANEL]]) {
+        let dim = query.values.len();
+        assert_eq!(panels.len(), out.len() * panels::code_panels_bytes(1, dim), "a panel for each of `out`");
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vnni => {
+                let mut padded = query.values.clone();
+                padded.resize(dim.next_multiple_of(4), 0);
+                // SAFETY: as in `dot_codes`; lengths by the check above.
+                unsafe { x86::panels::code_products_vnni(&padded, panels, out) };
+                out.as_flattened_mut().iter_mut().for_each(|sum| *sum -= 128 * query.sum);
+            }
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 => unsafe { x86::panels::code_products_avx2(&query.values, panels, out) },
+            _ => panels::code_products(&query.values, panels, out),
+        }
+    }
+
+    /// The 4-bit codes of a residual for the row that it is a part of; see [`super::encode`]. Both are as
+    /// long as the book's runs, of which there is one for each of `codes`.
+    pub(crate) fn encode(self, book: Book<'_>, residual: &[f32], row: &[f32], codes: &mut [u8]) {
+        match self.level {
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::encode::encode_avx512(book, residual, row, codes) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::encode::encode_avx2(book, residual, row, codes) },
+            _ => encode::encode(book, residual, row, codes),
+        }
+    }
+
+    /// Makes a query's tables for rows that were coded by a book.
+    ///
+    /// # Panics
+    /// When the query has more runs than the book, or than a sum of 16 bits can take.
+    pub(crate) fn tables(self, tables: &mut Tables, book: Book<'_>, query: &[f32]) {
+        match self.level {
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::encode::tables_avx512(tables, book, query) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::encode::tables_avx2(tables, book, query) },
+            _ => tables.fill(book, query),
+        }
+    }
+
+    /// The entry of one run of a book that is nearest to a part of a residual.
+    pub(crate) fn nearest_entry(self, run: &[[f32; ENTRIES]], residual: &[f32]) -> u8 {
+        match self.level {
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::encode::nearest_avx512(run, residual) },
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::encode::nearest_avx2(run, residual) },
+            _ => encode::nearest(run, residual),
         }
     }
 

@@ -141,3 +141,108 @@ fn names_and_codes_come_back() {
     assert_eq!(Metric::from_code(3), None);
     assert_eq!(Metric::from_name("euclid"), None);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn lookups_equal_the_oracle(codes in 1usize..200, blocks in 0usize..4, floor in 0u16..5000, seed in any::<u64>()) {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state >> 40
+        };
+        let values: Vec<f32> = (0..codes * 16).map(|_| next() as f32 / 1e7 - 0.5).collect();
+        let mut tables = lookup::Tables::default();
+        tables.fill(encode::Book { width: 1, values: &values }, &vec![1.0; codes]);
+        let size = lookup::block_bytes(codes);
+        let mut bytes = vec![0; blocks * size];
+        let rows: Vec<Vec<u8>> =
+            (0..blocks * lookup::BLOCK_ROWS).map(|_| (0..codes).map(|_| next() as u8 % 16).collect()).collect();
+        for (i, row) in rows.iter().enumerate() {
+            let block = i / lookup::BLOCK_ROWS * size;
+            lookup::write_codes(&mut bytes[block..block + size], i % lookup::BLOCK_ROWS, row);
+        }
+        let want: Vec<(usize, u16)> = (0..rows.len())
+            .map(|i| (i, lookup::sums(&tables, &bytes[i / 32 * size..(i / 32 + 1) * size])[i % 32]))
+            .filter(|(_, sum)| *sum >= floor)
+            .collect();
+        for kernels in Kernels::available() {
+            let mut found = Vec::new();
+            kernels.scan(&tables, &bytes, floor, |row, sum| found.push((row, sum)));
+            assert_eq!(found, want, "{}", kernels.name());
+        }
+    }
+
+    #[test]
+    fn panels_equal_the_oracle(dim in 1usize..300, n in 1usize..200, rows in 1usize..7, seed in any::<u64>()) {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 40) as f32) / (1u32 << 23) as f32 - 1.0
+        };
+        let packed: Vec<Vec<f32>> = (0..n).map(|_| (0..dim).map(|_| next()).collect()).collect();
+        let given: Vec<Vec<f32>> = (0..rows).map(|_| (0..dim).map(|_| next()).collect()).collect();
+        let given: Vec<&[f32]> = given.iter().map(Vec::as_slice).collect();
+        let panels = panels::Panels::new(dim, packed.iter().map(Vec::as_slice));
+        for kernels in Kernels::available() {
+            for panel in 0..panels.panels() {
+                let mut out = [[f32::NAN; panels::PANEL]; panels::TILE];
+                kernels.products(&given, panels.panel(panel), &mut out);
+                for (i, row) in given.iter().enumerate() {
+                    for (j, other) in packed.iter().skip(panel * panels::PANEL).take(panels::PANEL).enumerate() {
+                        let off = f64::from(out[i][j]) - f64::from(scalar::dot(row, other));
+                        assert!(off.abs() <= dim as f64 * 1e-6, "{} {dim} off by {off}", kernels.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn code_panels_equal_the_oracle(dim in 1usize..300, n in 1usize..100, seed in any::<u64>()) {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 56) as u8
+        };
+        let query = QueryCodes::new((0..dim).map(|_| next() as i8).collect());
+        let rows: Vec<Vec<u8>> = (0..n).map(|_| (0..dim).map(|_| next()).collect()).collect();
+        let mut bytes = vec![128; panels::code_panels_bytes(n, dim)];
+        rows.iter().enumerate().for_each(|(i, row)| {
+            panels::write_code_panel(&mut bytes, dim, i, row.iter().copied());
+        });
+        for kernels in Kernels::available() {
+            let mut out = Vec::new();
+            panels::code_dots(kernels, &query, &bytes, &mut out);
+            let got: Vec<i32> = out.as_flattened()[..n].to_vec();
+            let want: Vec<i32> = rows.iter().map(|row| scalar::dot_codes(query.values(), row)).collect();
+            assert_eq!(got, want, "{}", kernels.name());
+            assert!(out.as_flattened()[n..].iter().all(|&fill| fill == 0));
+        }
+    }
+}
+
+/// A row's score by tables is the sum of the values that its codes name, up to what rounding to
+/// [`lookup::MAX_ENTRY`] steps can move it.
+#[test]
+fn lookups_estimate_the_sum() {
+    let codes = 50;
+    // Runs of two values, the last of which the query has not: it is one short.
+    let values: Vec<f32> = (0..codes * 32).map(|i| (i as f32 * 0.7).sin()).collect();
+    let query: Vec<f32> = (0..2 * codes - 1).map(|i| (i as f32 * 0.3).cos()).collect();
+    let value = |code: usize, entry: usize| -> f32 {
+        let part = query.chunks(2).nth(code).unwrap().iter().enumerate();
+        part.map(|(j, q)| q * values[code * 32 + j * 16 + entry]).sum()
+    };
+    for kernels in Kernels::available() {
+        let mut tables = lookup::Tables::default();
+        kernels.tables(&mut tables, encode::Book { width: 2, values: &values }, &query);
+        let row: Vec<u8> = (0..codes).map(|code| (code * 7 % 16) as u8).collect();
+        let mut block = vec![0; lookup::block_bytes(codes)];
+        lookup::write_codes(&mut block, 31, &row);
+        let want: f32 = row.iter().enumerate().map(|(code, &e)| value(code, usize::from(e))).sum();
+        let got = tables.base + tables.scale * f32::from(lookup::sums(&tables, &block)[31]);
+        assert!((got - want).abs() <= codes as f32 * tables.scale / 2.0 + 1e-4, "{}: {got} for {want}", kernels.name());
+    }
+}

@@ -7,7 +7,10 @@
 use std::arch::x86_64::*;
 
 pub(super) mod codes;
+pub(super) mod encode;
 pub(super) mod half;
+pub(super) mod lookup;
+pub(super) mod panels;
 
 /// The sum of the eight lanes.
 #[inline]

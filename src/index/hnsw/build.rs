@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use super::HnswParams;
 use super::connect;
 use super::links::{Graph, Layer, LayerView, NONE};
-use super::search::{Scratch, ScratchPool, descend, nearest, search_layer};
+use super::search::{Scratch, descend, nearest, search_layer};
+use crate::index::pool::Pool;
 use crate::index::space::Space;
 use crate::index::top::Candidate;
 use crate::store::Column;
@@ -33,7 +34,7 @@ impl Graph {
         let n = space.len();
         let levels = levels(n, params);
         let top = levels.iter().copied().max().unwrap_or(0);
-        let scratch = ScratchPool::default();
+        let scratch = Pool::default();
         let mut layers: Vec<Layer> = Vec::new();
         // From the top down; `layers` is kept highest last, as the finished graph has it.
         for level in (0..=top).rev() {
@@ -141,7 +142,7 @@ pub(super) struct LayerBuilder<'a, S: Space> {
     pub ef: usize,
     /// The finished layers above, the highest last.
     upper: &'a [Layer],
-    scratch: &'a ScratchPool<S::Query>,
+    scratch: &'a Pool<Scratch<S::Query>>,
 }
 
 impl<S: Space> LayerBuilder<'_, S> {
@@ -272,7 +273,9 @@ impl<S: Space> LayerBuilder<'_, S> {
     }
 
     pub fn scratch(&self) -> Scratch<S::Query> {
-        self.scratch.take(self.space.len())
+        let mut scratch = self.scratch.take();
+        scratch.fit(self.space.len());
+        scratch
     }
 }
 

@@ -1,10 +1,9 @@
 //! The walk: greedy through the upper layers, then a beam through layer 0, comparing rows of a [`Space`].
 
-use std::sync::Mutex;
-
 use super::beam::Beam;
 use super::links::{Graph, Layer, LayerView};
 use crate::index::space::Space;
+use crate::index::spread::watched;
 use crate::index::top::Candidate;
 use crate::metric::prefetch;
 
@@ -15,10 +14,6 @@ pub(in crate::index) struct BadLink {
     to: u32,
     len: usize,
 }
-
-/// [`Scratch::calm`] tells of this part of the nodes that a walk keeps, but of no fewer than [`WATCHED`].
-const WATCHED_PART: usize = 4;
-const WATCHED: usize = 10;
 
 /// Which rows count, by place; `None` is all.
 pub(in crate::index) type Keep<'a> = Option<&'a (dyn Fn(u32) -> bool + Sync)>;
@@ -40,6 +35,12 @@ pub(in crate::index) struct Scratch<Q> {
 }
 
 impl<Q> Scratch<Q> {
+    /// Makes room for a graph of `n` rows.
+    pub fn fit(&mut self, n: usize) {
+        self.visited.words.resize(n.div_ceil(64), 0);
+        self.evaluated = 0;
+    }
+
     /// What the last walk found, nearest first, with the estimated ranks.
     pub fn found(&mut self, filtered: bool, out: &mut Vec<Candidate>) {
         out.clear();
@@ -66,31 +67,9 @@ impl<Q> Scratch<Q> {
         self.beam.may_grow(may);
     }
 
-    /// The part of the last walk, from its end, in which nothing changed among the nearest quarter of
-    /// the nodes that it keeps.
+    /// The part of the last walk, from its end, in which nothing changed among the nearest nodes.
     pub fn calm(&self) -> f32 {
         self.beam.calm()
-    }
-}
-
-/// Scratch space for as many walks as run at once.
-#[derive(Debug, Default)]
-pub(in crate::index) struct ScratchPool<Q>(Mutex<Vec<Scratch<Q>>>);
-
-impl<Q: Default> ScratchPool<Q> {
-    /// A scratch for a graph of `n` rows.
-    pub fn take(&self, n: usize) -> Scratch<Q> {
-        let mut scratch = self.0.lock().map(|mut pool| pool.pop()).ok().flatten().unwrap_or_default();
-        scratch.visited.words.resize(n.div_ceil(64), 0);
-        scratch.evaluated = 0;
-        scratch
-    }
-
-    /// Keeps a scratch for the next walk.
-    pub fn give(&self, scratch: Scratch<Q>) {
-        if let Ok(mut pool) = self.0.lock() {
-            pool.push(scratch);
-        }
     }
 }
 
@@ -142,7 +121,7 @@ pub(in crate::index) fn walk<S: Space>(
     let Some(base) = graph.layers.first() else { return Ok(()) };
     let entry = descend(&graph.layers[1..], space, scratch)?;
     scratch.start(ef);
-    scratch.beam.watch(WATCHED.max(ef / WATCHED_PART));
+    scratch.beam.watch(watched(ef));
     let base = base.view();
     // Every node can be reached from node 0, though perhaps not from the entry of this query.
     compare(base, space, &[entry, 0], keep, scratch)?;

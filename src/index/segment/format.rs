@@ -3,7 +3,7 @@
 //!
 //! | id | numbers | section |
 //! |---|---|---|
-//! | 1 | 13 x u64 | META |
+//! | 1 | 15 x u64 | META |
 //! | 2 | n x u64, or none | SLOTS |
 //! | 3 | n x dim f32 or f16 | ROWS |
 //! | 4 | n x f32, or none | NORMS |
@@ -13,7 +13,11 @@
 //! | 8 | n x u32, or none | ORDER |
 //! | 9 | dim f32, or none | MEAN |
 //! | 10 | n x stride bytes, or none | CODES |
-//! | 11 | 20 bytes a level | CALIBRATION |
+//! | 11 | 28 bytes a level | CALIBRATION |
+//! | 12 | 2 x (p + 1) u32, or none | STARTS |
+//! | 13 | 1 + p + entries f32, or none | NUMBERS |
+//! | 14 | p x dim bytes in panels, or none | CENTROIDS |
+//! | 15 | blocks of 4-bit codes, or none | BLOCKS |
 //!
 //! # META
 //!
@@ -32,6 +36,8 @@
 //! | 10 | CALIBRATED |
 //! | 11 | MARGIN |
 //! | 12 | LONGEST |
+//! | 13 | PARTITIONS |
+//! | 14 | BLOCK_COUNT |
 //!
 //! METRIC is 0 for cosine, 1 for dot, 2 for L2; STORAGE 0 for f32, 1 for f16. LAYERS is 0 where
 //! there is no graph and rows are scanned exactly. FLAGS says which optional sections there are: 1
@@ -39,6 +45,11 @@
 //! CALIBRATION, each an effort (u32) with the recall at 1, 10 and 100 neighbours and the least spread
 //! of the candidates around a query that is like the rows (f32 each). MARGIN and LONGEST are the bits
 //! of an f32: how far the codes' ranks stray, and the greatest length of a row (inner product only).
+//! A level ends with how many rows are compared by CODES after a scan of partitions for 10 and for 100
+//! neighbours (u32 each).
+//!
+//! PARTITIONS is `p`, 0 where there is a graph or nothing, and BLOCK_COUNT the number of blocks in
+//! BLOCKS. Their sections are described in [`crate::index::partitions`].
 //!
 //! ROWS, LINKS and CODES are by place, SLOTS and NORMS by row; ORDER has the row of each place,
 //! and without it they are the same. SLOTS are ascending numbers by which the collection knows the
@@ -52,11 +63,14 @@ use std::path::Path;
 #[cfg(feature = "collection")]
 use std::sync::OnceLock;
 
-use super::{Segment, Walked};
+use super::Segment;
+use super::structure::Structure;
 use crate::error::StoreError;
 use crate::index::RowStorage;
 use crate::index::calibrate::{Calibration, Level};
-use crate::index::hnsw::{Graph, HnswParams, Layer, ScratchPool};
+use crate::index::hnsw::{Graph, HnswParams, Layer};
+use crate::index::partitions::Partitions;
+use crate::index::pool::Pool;
 use crate::index::quant::Codes;
 use crate::index::rows::Rows;
 use crate::metric::{Kernels, Metric};
@@ -75,8 +89,12 @@ const ORDER: u32 = 8;
 const MEAN: u32 = 9;
 const CODES: u32 = 10;
 const CALIBRATION: u32 = 11;
+const STARTS: u32 = 12;
+const NUMBERS: u32 = 13;
+const CENTROIDS: u32 = 14;
+const BLOCKS: u32 = 15;
 
-const META_FIELDS: usize = 13;
+const META_FIELDS: usize = 15;
 const METRIC: usize = 0;
 const DIM: usize = 1;
 const N: usize = 2;
@@ -90,6 +108,8 @@ const SEED: usize = 9;
 const CALIBRATED: usize = 10;
 const MARGIN: usize = 11;
 const LONGEST: usize = 12;
+const PARTITIONS: usize = 13;
+const BLOCK_COUNT: usize = 14;
 
 const HAS_SLOTS: u64 = 1;
 const HAS_NORMS: u64 = 2;
@@ -102,11 +122,13 @@ const MAX_LAYERS: usize = 64;
 const MAX_CALIBRATED: usize = 1024;
 
 pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
-    let layers = segment.graph.as_ref().map_or(&[][..], |g| &g.graph().layers);
-    let codes = match &segment.graph {
-        Some(Walked::Coded { codes, .. }) => Some(codes),
-        _ => None,
+    let (graph, partitions, codes) = match &segment.structure {
+        Some(Structure::Coded { codes, graph, .. }) => (Some(graph), None, Some(codes)),
+        Some(Structure::Full { graph, .. }) => (Some(graph), None, None),
+        Some(Structure::Partitioned { codes, partitions, .. }) => (None, Some(partitions), Some(codes)),
+        None => (None, None, None),
     };
+    let layers = graph.map_or(&[][..], |g| &g.layers);
     let calibration = &segment.calibration;
     let flag = |has: bool, flag: u64| if has { flag } else { 0 };
     let mut meta = [0u64; META_FIELDS];
@@ -125,6 +147,8 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
     meta[CALIBRATED] = calibration.levels.len() as u64;
     meta[MARGIN] = u64::from(calibration.margin.to_bits());
     meta[LONGEST] = u64::from(calibration.longest.to_bits());
+    meta[PARTITIONS] = partitions.map_or(0, |p| p.len() as u64);
+    meta[BLOCK_COUNT] = partitions.map_or(0, |p| p.blocks() as u64);
     meta[SEED] = segment.params.seed;
     let mut sizes: Vec<u32> = Vec::new();
     let mut upper: Vec<u32> = Vec::new();
@@ -136,7 +160,8 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
     }
     let links = layers.first().map_or(&[][..], |l| &l.links);
     let (mean, codes) = codes.map_or((&[][..], &[][..]), |codes| (codes.mean(), codes.bytes()));
-    let levels: Vec<[u32; 5]> = calibration.levels.iter().copied().map(Level::to_words).collect();
+    let (starts, numbers, centroids, blocks) = partitions.map_or_else(Default::default, Partitions::parts);
+    let levels: Vec<[u32; 7]> = calibration.levels.iter().copied().map(Level::to_words).collect();
     let sections = [
         Section { id: META, bytes: bytemuck::cast_slice(&meta) },
         Section { id: SLOTS, bytes: bytemuck::cast_slice(&segment.slots) },
@@ -144,6 +169,10 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
         Section { id: NORMS, bytes: bytemuck::cast_slice(&segment.norms) },
         Section { id: CALIBRATION, bytes: bytemuck::cast_slice(&levels) },
         Section { id: MEAN, bytes: bytemuck::cast_slice(mean) },
+        Section { id: STARTS, bytes: bytemuck::cast_slice(starts) },
+        Section { id: NUMBERS, bytes: bytemuck::cast_slice(numbers) },
+        Section { id: CENTROIDS, bytes: centroids },
+        Section { id: BLOCKS, bytes: blocks },
         Section { id: LAYER_SIZES, bytes: bytemuck::cast_slice(&sizes) },
         Section { id: UPPER, bytes: bytemuck::cast_slice(&upper) },
         Section { id: LINKS, bytes: bytemuck::cast_slice(links) },
@@ -168,28 +197,37 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
     let values = n.checked_mul(dim).ok_or_else(|| corrupt("META is out of range"))?;
     let params = HnswParams { m, ef_construction, storage, seed: meta[SEED], ..HnswParams::default() };
     let optional = |flag: u64| if meta[FLAGS] & flag == 0 { 0 } else { n };
-    let graph = if layers == 0 {
+    let partitions = meta[PARTITIONS] as usize;
+    let structure = if layers == 0 && partitions == 0 {
         None
     } else {
         params.validate().map_err(|e| StoreError::corrupt(path, e.to_string()))?;
-        if m0 != params.m0() || n == 0 || (optional(HAS_CODES) > 0 && !Codes::fits(dim)) {
+        if m0 != params.m0() || n == 0 || (layers > 0) == (partitions > 0) {
             return Err(corrupt("META is out of range"));
         }
-        let graph = Graph { layers: open_layers(&file, n, &params, layers)? };
-        Some(if optional(HAS_CODES) == 0 {
-            Walked::Full { graph, scratch: ScratchPool::default() }
-        } else {
-            let mean = Column::section(&file, MEAN, Codes::mean_len(metric, dim))?;
-            let bytes = n.checked_mul(Codes::stride(dim)).ok_or_else(|| corrupt("META is out of range"))?;
-            let codes = Codes::from_parts(metric, dim, mean, Column::section(&file, CODES, bytes)?);
-            Walked::Coded { codes, graph, scratch: ScratchPool::default() }
+        let codes = (optional(HAS_CODES) > 0).then(|| open_codes(&file, metric, n, dim)).transpose()?;
+        Some(match (codes, partitions) {
+            (Some(codes), 0) => {
+                let graph = Graph { layers: open_layers(&file, n, &params, layers)? };
+                Structure::Coded { codes, graph, scratch: Pool::default() }
+            }
+            (None, 0) => {
+                let graph = Graph { layers: open_layers(&file, n, &params, layers)? };
+                Structure::Full { graph, scratch: Pool::default() }
+            }
+            (Some(codes), count) => {
+                let blocks = meta[BLOCK_COUNT] as usize;
+                let partitions = open_partitions(&file, (n, dim), count, blocks)?;
+                Structure::Partitioned { codes, partitions, scratch: Pool::default() }
+            }
+            (None, _) => return Err(corrupt("partitions without codes")),
         })
     };
     let calibrated = usize::try_from(meta[CALIBRATED]).unwrap_or(usize::MAX);
     if calibrated > MAX_CALIBRATED {
         return Err(corrupt("META is out of range"));
     }
-    let levels: &[[u32; 5]] = file.slice(CALIBRATION, calibrated)?;
+    let levels: &[[u32; 7]] = file.slice(CALIBRATION, calibrated)?;
     let calibration = Calibration {
         levels: levels.iter().copied().map(Level::from_words).collect(),
         margin: f32::from_bits(meta[MARGIN] as u32),
@@ -209,11 +247,32 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
             RowStorage::F16 => Rows::F16(Column::section(&file, ROWS, values)?),
         },
         params,
-        graph,
+        structure,
         calibration,
         kernels: Kernels::detect(),
         file: Some(file),
     })
+}
+
+fn open_codes(file: &Sections, metric: Metric, n: usize, dim: usize) -> Result<Codes, StoreError> {
+    let bytes = n.checked_mul(Codes::stride(dim)).filter(|_| Codes::fits(dim));
+    let bytes = bytes.ok_or_else(|| StoreError::corrupt(file.path(), "META is out of range"))?;
+    let mean = Column::section(file, MEAN, Codes::mean_len(metric, dim))?;
+    Ok(Codes::from_parts(metric, dim, mean, Column::section(file, CODES, bytes)?))
+}
+
+fn open_partitions(
+    file: &Sections,
+    size: (usize, usize),
+    count: usize,
+    blocks: usize,
+) -> Result<Partitions, StoreError> {
+    let lengths = Partitions::lengths(size.1, count, blocks);
+    let (starts, numbers, centroids, blocks) =
+        lengths.ok_or_else(|| StoreError::corrupt(file.path(), "META is out of range"))?;
+    let floats = (Column::section(file, STARTS, starts)?, Column::section(file, NUMBERS, numbers)?);
+    let bytes = (Column::section(file, CENTROIDS, centroids)?, Column::section(file, BLOCKS, blocks)?);
+    Ok(Partitions::from_parts(size, floats, bytes))
 }
 
 fn open_layers(file: &Sections, n: usize, params: &HnswParams, count: usize) -> Result<Vec<Layer>, StoreError> {
@@ -261,6 +320,10 @@ mod tests {
             ("MEAN", MEAN),
             ("CODES", CODES),
             ("CALIBRATION", CALIBRATION),
+            ("STARTS", STARTS),
+            ("NUMBERS", NUMBERS),
+            ("CENTROIDS", CENTROIDS),
+            ("BLOCKS", BLOCKS),
         ];
         let fields = [
             ("METRIC", METRIC),
@@ -276,6 +339,8 @@ mod tests {
             ("CALIBRATED", CALIBRATED),
             ("MARGIN", MARGIN),
             ("LONGEST", LONGEST),
+            ("PARTITIONS", PARTITIONS),
+            ("BLOCK_COUNT", BLOCK_COUNT),
         ];
         let want = sections.iter().map(|s| (s.0, s.1 as usize)).chain(fields);
         let rows = include_str!("format.rs").lines().filter_map(|line| line.strip_prefix("//! | ")).filter_map(|row| {
