@@ -328,7 +328,8 @@ pub(super) fn vectors_of(collection: &Collection, chunks: &[&StoredChunk]) -> Re
     let embedded = embed_many(&collection.embedder, &texts, Role::Document)?;
     let with: Vec<usize> = (0..texts.len()).filter(|&t| embedded.answers[t] == Answer::Embedded).collect();
     let rows: Vec<f32> = with.iter().flat_map(|&t| embedded.vectors.row(t)).copied().collect();
-    let (rows, norms) = prepare(collection.metric(), Vectors::new(rows, embedded.vectors.dim())?.view())?;
+    let rows = Vectors::new(rows, embedded.vectors.dim())?;
+    let (rows, norms) = prepare(collection.metric(), &rows)?;
     for (place, &t) in with.iter().enumerate() {
         let norm = norms.get(place).copied().unwrap_or(1.0);
         out[new[t]].row = Some((rows.row(place).to_vec(), norm));

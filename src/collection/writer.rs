@@ -4,6 +4,7 @@
 //! as payload: the replacement of `documents/meta.json` is the one moment at which the collection
 //! changes. Files that no manifest names any more are unlinked after it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -278,7 +279,7 @@ impl Writer {
         let (slots, data, norms) = rows.into_ascending();
         let n = slots.len();
         let vectors = Vectors::new(data, manifest.model.dim)?;
-        let segment = Segment::build(metric, vectors, norms, slots, &HnswParams::default());
+        let segment = Segment::build(metric, Cow::Owned(vectors), norms, slots, &HnswParams::default());
         let file = file_name(manifest, "seg");
         publish(&*self.storage, &Path::new(snapshot::FOLDER).join(&file), |out| segment.write(out).map(drop))?;
         Ok(SegmentEntry { file, rows: n, tombstones: None, deleted: 0 })

@@ -13,17 +13,16 @@ use crate::vectors::{Vectors, VectorsView, normalize};
 ///
 /// # Errors
 /// [`VectorsError::NotFinite`] and [`VectorsError::ZeroNorm`] name the first such row.
-pub(crate) fn prepare(metric: Metric, rows: VectorsView<'_>) -> Result<(Vectors, Vec<f32>), VectorsError> {
-    metric.check(rows)?;
-    let mut out = Vectors::new(rows.as_slice().to_vec(), rows.dim())?;
-    let norms = match metric {
+pub(crate) fn prepare(metric: Metric, rows: &Vectors) -> Result<(Cow<'_, Vectors>, Vec<f32>), VectorsError> {
+    metric.check(rows.view())?;
+    Ok(match metric {
         Metric::Cosine => {
-            let dim = out.dim();
-            out.as_mut_slice().par_chunks_exact_mut(dim).map(|row| normalize(row) as f32).collect()
+            let (mut out, dim) = (rows.clone(), rows.dim());
+            let norms = out.as_mut_slice().par_chunks_exact_mut(dim).map(|row| normalize(row) as f32).collect();
+            (Cow::Owned(out), norms)
         }
-        Metric::Dot | Metric::L2 => Vec::new(),
-    };
-    Ok((out, norms))
+        Metric::Dot | Metric::L2 => (Cow::Borrowed(rows), Vec::new()),
+    })
 }
 
 /// A query ready for the kernels.

@@ -38,7 +38,7 @@ impl Flat {
     /// # Errors
     /// [`IndexError::Vectors`] naming the first row that is not finite, or of norm 0 under cosine.
     pub fn new(rows: &Vectors, metric: Metric) -> Result<Self, IndexError> {
-        let (rows, _) = prepare(metric, rows.view())?;
+        let rows = prepare(metric, rows)?.0.into_owned();
         Ok(Flat { rows, metric, kernels: Kernels::detect() })
     }
 }

@@ -129,7 +129,7 @@ impl Hnsw {
         if params.storage == RowStorage::F16 {
             check_f16(vectors.view())?;
         }
-        let (rows, norms) = prepare(metric, vectors.view())?;
+        let (rows, norms) = prepare(metric, vectors)?;
         let segment = Segment::build(metric, rows, norms, Vec::new(), params);
         Ok(Hnsw { segment })
     }

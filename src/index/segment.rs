@@ -7,7 +7,6 @@ mod format;
 mod make;
 mod structure;
 
-#[cfg(feature = "collection")]
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
@@ -59,7 +58,13 @@ impl Segment {
     /// Takes rows that came through the door, with one slot each (none: the row's number), in
     /// ascending order, and the lengths they had. From
     /// [`HnswParams::graph_from_rows`] rows it builds a graph.
-    pub fn build(metric: Metric, rows: Vectors, mut norms: Vec<f32>, slots: Vec<u64>, params: &HnswParams) -> Self {
+    pub fn build(
+        metric: Metric,
+        rows: Cow<'_, Vectors>,
+        mut norms: Vec<f32>,
+        slots: Vec<u64>,
+        params: &HnswParams,
+    ) -> Self {
         let kernels = Kernels::detect();
         let (dim, len) = (rows.dim(), rows.len());
         if norms.iter().all(|&norm| (norm - 1.0).abs() <= UNIT) {
@@ -82,7 +87,7 @@ impl Segment {
             file: None,
         };
         if len == 0 || len < params.graph_from_rows {
-            segment.rows = Rows::new(params.storage, rows);
+            segment.rows = Rows::new(params.storage, rows.into_owned());
             return segment;
         }
         let made = Made::new(metric, rows, params);

@@ -1,5 +1,7 @@
 //! What a segment with many rows is made of: the order of its places, codes, and partitions or a graph.
 
+use std::borrow::Cow;
+
 use super::structure::Structure;
 use crate::index::calibrate::{Calibration, Trial};
 use crate::index::hnsw::{Ask, Graph, HnswParams};
@@ -26,7 +28,7 @@ pub(super) struct Made {
 
 impl Made {
     /// Of prepared rows, of which there is at least one.
-    pub fn new(metric: Metric, given: Vectors, params: &HnswParams) -> Self {
+    pub fn new(metric: Metric, given: Cow<'_, Vectors>, params: &HnswParams) -> Self {
         let kernels = Kernels::detect();
         let order = order::order(given.view(), kernels);
         let rows = given.permuted(&order);

@@ -87,7 +87,8 @@ fn a_mapped_index_answers_like_the_built_one() {
 #[test]
 fn k_means_k() {
     let rows = clustered(6000, 16, 30, SEED);
-    let segment = Segment::build(Metric::Cosine, rows.clone(), Vec::new(), Vec::new(), &partitions());
+    let segment =
+        Segment::build(Metric::Cosine, std::borrow::Cow::Borrowed(&rows), Vec::new(), Vec::new(), &partitions());
     let rare = |row: u32| row % 600 == 7;
     for effort in [Effort::Ef(1), Effort::default()] {
         let (found, work) = segment.nearest(rows.row(9), 10, effort, Some(&rare)).unwrap();
