@@ -10,6 +10,7 @@ mod flat;
 mod hnsw;
 mod order;
 mod quant;
+mod recall;
 mod rows;
 mod segment;
 mod space;
@@ -21,6 +22,8 @@ pub(crate) use door::prepare;
 pub use effort::{Effort, Plan, Work};
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswParams};
+pub(crate) use recall::Asked;
+pub use recall::Recall;
 #[cfg(feature = "collection")]
 pub(crate) use segment::Segment;
 
