@@ -7,8 +7,10 @@ mod bench;
 mod embed;
 mod failure;
 mod index;
+mod lines;
 mod locate;
 mod print;
+mod recall;
 mod search;
 mod status;
 mod usage;
@@ -59,6 +61,7 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Index(args) => index::run(args),
         Command::Search(args) => search::run(args),
         Command::Status(args) => status::run(args),
+        Command::Recall(args) => recall::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Bench(args) => bench::run(args),
     }

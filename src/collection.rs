@@ -17,7 +17,9 @@ mod folder;
 mod manifest;
 mod merge;
 mod query;
+mod recall;
 mod snapshot;
+mod status;
 mod writer;
 
 use std::collections::HashMap;
@@ -27,12 +29,14 @@ use std::sync::Arc;
 
 pub use folder::{AddOptions, Progress, Report};
 pub use query::{Found, Hit, Mode, Search, Source};
+pub use recall::Sample;
+pub use status::Status;
 
 use self::documents::{By, FileRecord, StoredChunk};
 use self::manifest::Manifest;
 use self::snapshot::{Snapshot, documents_error};
 use self::writer::Writer;
-use crate::embed::{Embedder, ModelIdentity};
+use crate::embed::Embedder;
 use crate::error::{CollectionError, Result, StoreError};
 use crate::metric::Metric;
 use crate::store::{Disk, Storage};
@@ -52,32 +56,6 @@ pub struct NewDocument {
     pub text: String,
     /// Anything else that is to come back with it.
     pub payload: serde_json::Map<String, serde_json::Value>,
-}
-
-/// The size and make of a collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Status {
-    /// Documents: files, rows, and texts added by key.
-    pub documents: u64,
-    /// The chunks that they were cut into.
-    pub chunks: u64,
-    /// Chunks that have no vector, and are found by words only.
-    pub without_vector: u64,
-    /// The embedder that made the vectors.
-    pub model: ModelIdentity,
-    /// How vectors are compared.
-    pub metric: Metric,
-    /// How documents are cut.
-    pub chunk: ChunkSize,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Files of vectors.
-    pub segments: usize,
-    /// Deleted vectors that still take space.
-    pub deleted_vectors: u64,
-    /// The collection's format.
-    pub format: u32,
 }
 
 /// Texts with their vectors, in one folder. See the [module](self).
@@ -359,7 +337,7 @@ impl Collection {
     /// # Errors
     /// [`CollectionError::Documents`] and [`StoreError::Io`].
     pub fn status(&self) -> Result<Status> {
-        status(&*self.storage, &self.path, self.snapshot.as_ref(), &self.base)
+        status::of(&*self.storage, &self.path, self.snapshot.as_ref(), &self.base)
     }
 
     /// [`Collection::status`] of the collection at `path`, whatever its embedder.
@@ -372,7 +350,7 @@ impl Collection {
         let Some(snapshot) = Snapshot::latest(&storage)? else {
             return Err(CollectionError::NotFound { path: path.to_owned() }.into());
         };
-        status(&*storage, path, Some(&snapshot), &snapshot.manifest)
+        status::of(&*storage, path, Some(&snapshot), &snapshot.manifest)
     }
 
     fn delete_by(&mut self, by: By<'_>) -> Result<u64> {
@@ -451,30 +429,6 @@ fn write_ignore_file(path: &Path) -> Result<()> {
         std::fs::write(&ignore, "*\n").map_err(|e| StoreError::io(ignore, "write", e))?;
     }
     Ok(())
-}
-
-fn status(storage: &dyn Storage, path: &Path, snapshot: Option<&Snapshot>, manifest: &Manifest) -> Result<Status> {
-    let counts = snapshot.map(|s| s.documents.counts()).transpose().map_err(|e| documents_error(path, e))?;
-    let (documents, chunks) = counts.unwrap_or_default();
-    let mut bytes = 0;
-    for folder in ["", directory::FOLDER, snapshot::FOLDER] {
-        let folder = Path::new(folder);
-        let files = storage.list(folder).map_err(|e| StoreError::io(storage.full_path(folder), "list", e))?;
-        bytes += files.iter().map(|f| f.1).sum::<u64>();
-    }
-    let vectors: usize = snapshot.map_or(0, |s| s.segments.iter().map(snapshot::LiveSegment::live).sum());
-    Ok(Status {
-        documents,
-        chunks,
-        without_vector: chunks.saturating_sub(vectors as u64),
-        model: manifest.model.clone(),
-        metric: Metric::from_name(&manifest.metric).unwrap_or_default(),
-        chunk: manifest.chunk(),
-        bytes,
-        segments: manifest.segments.len(),
-        deleted_vectors: manifest.segments.iter().map(|s| s.deleted as u64).sum(),
-        format: manifest.format,
-    })
 }
 
 fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<StoredChunk> {

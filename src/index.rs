@@ -12,6 +12,7 @@ mod order;
 mod partitions;
 mod pool;
 mod quant;
+mod recall;
 mod rows;
 mod segment;
 mod space;
@@ -23,6 +24,8 @@ pub(crate) use door::prepare;
 pub use effort::{Effort, Plan, Work};
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswParams};
+pub(crate) use recall::Asked;
+pub use recall::Recall;
 #[cfg(feature = "collection")]
 pub(crate) use segment::Segment;
 

@@ -244,6 +244,65 @@ fn a_search_tells_what_it_took() {
 }
 
 #[test]
+fn recall_is_measured_with_an_interval() {
+    let home = Home::indexed();
+    let own = home.json(&["recall", "-k", "2", "--json"]);
+    let low = own["low"].as_f64().unwrap();
+    assert!((low - 3.0 / (3.0 + 3.841_459)).abs() < 1e-6, "all of three are found: {own}");
+    let want = serde_json::json!({
+        "schema": 1, "k": 2, "recall": 1.0, "low": low, "high": 1.0, "asked": 3, "vectors": 3, "queries": null,
+        "effort": "recall 0.95", "compared": 3.0
+    });
+    assert_eq!(own, want);
+    let one = home.json(&["recall", "--sample", "1", "--ef", "30", "--json"]);
+    assert_eq!((&one["asked"], &one["effort"]), (&Value::from(1), &Value::from("ef 30")));
+    let told = stdout(&home.run(&["recall", "--in", ".", "--recall", "0.9"]));
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("recall@10 1.000 (95 % interval 0.4"), "{told}");
+    assert_eq!(lines[1], "3 of 3 vectors asked, each for the nearest others");
+    assert_eq!(lines[2], "effort: recall 0.9; 3 rows compared a query");
+
+    home.write("queries.txt", "kitten\n\nvessel\n");
+    let asked = home.run(&["recall", "--queries", "queries.txt", "--json"]);
+    assert!(stderr(&asked).starts_with("1 of 3 queries have no vector"), "{}", stderr(&asked));
+    let asked: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!((&asked["asked"], &asked["queries"]), (&Value::from(2), &Value::from(3)));
+    let piped = embed(&home, &["recall", "--queries", "-"], b"kitten\r\nvessel");
+    assert!(stdout(&piped).contains("2 of 2 queries asked, for the nearest of 3 vectors"), "{}", stdout(&piped));
+}
+
+#[test]
+fn recall_says_what_is_wrong() {
+    let home = Home::new();
+    let fails = |args: &[&str], want: i32, words: &str| {
+        let output = home.run(&[&["recall"], args].concat());
+        assert_eq!(output.status.code(), Some(want), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{args:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    };
+    fails(&[], 3, "gyeol index DIR");
+    fs::remove_file(home.at().join("cats.md")).unwrap();
+    fs::remove_file(home.at().join("rows.jsonl")).unwrap();
+    home.run(&["index"]);
+    fails(&[], 1, "nothing to measure: a single vector has no neighbours");
+    fails(&["-k", "0"], 2, "k is 0; ask for at least one neighbour");
+    fails(&["--sample", "0"], 2, "sample is 0; it must be at least 1");
+    fails(&["--recall", "2"], 2, "recall is 2; it must be over 0 and at most 1");
+    fails(&["--recall", "0.9", "--ef", "20"], 2, "cannot be used with");
+    fails(&["--queries", "absent"], 7, "absent");
+    fails(&["--queries", "/dev/null"], 1, "there are no queries");
+    fs::write(home.at().join("latin1.txt"), b"fine\nna\xEFve\n").unwrap();
+    fails(&["--queries", "latin1.txt"], 2, "latin1.txt: line 2 is not UTF-8");
+    fs::remove_file(home.at().join("trade/ships.txt")).unwrap();
+    fs::remove_file(home.at().join("latin1.txt")).unwrap();
+    home.run(&["index"]);
+    fails(&[], 1, "the collection has no vectors");
+    let none = home.run(&["recall", "--json"]);
+    let figures: Value = serde_json::from_slice(&none.stdout).unwrap();
+    assert_eq!((none.status.code(), &figures["recall"], &figures["vectors"]), (Some(1), &Value::Null, &Value::from(0)));
+}
+
+#[test]
 fn an_index_of_vectors_is_measured() {
     let home = Home::new();
     let mut state = 3u64;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gyeol::Effort;
+use gyeol::collection::Sample;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 nothing found, 2 usage, 3 no collection, 4 damaged or newer format, 5 locked, 6 model or provider, \
@@ -24,6 +26,8 @@ pub enum Command {
     Search(SearchArgs),
     /// Show the size and make of a collection
     Status(StatusArgs),
+    /// Measure what part of the true nearest vectors searches find
+    Recall(RecallArgs),
     /// Turn lines of stdin into vectors
     Embed(EmbedArgs),
     /// Measure an index over vectors from files
@@ -83,17 +87,13 @@ pub struct SearchArgs {
     #[arg(long, conflicts_with = "lexical")]
     pub dense: bool,
     /// By words (BM25)
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["ef", "recall"])]
     pub lexical: bool,
     /// Compare with every vector instead of walking the graph
     #[arg(long, conflicts_with_all = ["ef", "recall", "lexical"])]
     pub exact: bool,
-    /// The part of the true nearest vectors to find, over 0 and at most 1: more is slower [default: 0.95]
-    #[arg(long, value_name = "R", conflicts_with_all = ["ef", "lexical"])]
-    pub recall: Option<f32>,
-    /// Effort of the walk through the graph (ef_search) instead: more is slower and finds more
-    #[arg(long, value_name = "N", conflicts_with = "lexical")]
-    pub ef: Option<usize>,
+    #[command(flatten)]
+    pub effort: EffortArgs,
     /// Tell how the vectors were searched: the plan, the effort and the rows compared
     #[arg(long)]
     pub explain: bool,
@@ -105,12 +105,61 @@ pub struct SearchArgs {
     pub json: bool,
 }
 
+/// How much work a walk through the graph does.
+#[derive(Debug, Args)]
+pub struct EffortArgs {
+    /// The part of the true nearest vectors to find, over 0 and at most 1: more is slower [default: 0.95]
+    #[arg(long, value_name = "R", conflicts_with = "ef")]
+    recall: Option<f32>,
+    /// Effort of the walk through the graph (ef_search) instead: more is slower and finds more
+    #[arg(long, value_name = "N")]
+    ef: Option<usize>,
+}
+
+impl EffortArgs {
+    /// As the library takes it.
+    pub fn effort(&self) -> Effort {
+        match (self.ef, self.recall) {
+            (Some(ef), _) => Effort::Ef(ef),
+            (None, Some(recall)) => Effort::Recall(recall),
+            (None, None) => Effort::default(),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// The collection: a folder, or its .gyeol [default: found upward from here]
     #[arg(long = "in", value_name = "PATH")]
     pub collection: Option<PathBuf>,
     /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measure what part of the true nearest vectors searches find
+///
+/// A sample of the collection's own vectors is asked for the nearest others, or queries of your own are;
+/// what is true is found by comparing every vector. The 95 % interval says how far a sample of this size
+/// can be trusted. The collection's own vectors are easier than queries from outside, often by a hundredth
+/// and more; --queries measures those.
+#[derive(Debug, Args)]
+pub struct RecallArgs {
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// How many neighbours
+    #[arg(short, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// How many of the collection's vectors to ask, evenly spaced
+    #[arg(long, value_name = "N", default_value_t = Sample::DEFAULT_ROWS, conflicts_with = "queries")]
+    pub sample: usize,
+    /// Ask these texts instead, one a line; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+    #[command(flatten)]
+    pub effort: EffortArgs,
+    /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
 }

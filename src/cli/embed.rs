@@ -1,7 +1,7 @@
 //! `gyeol embed`.
 
 use std::fs::File;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use gyeol::embed::{Embedder, Embeddings, Role, builtin, embed_many};
@@ -9,8 +9,8 @@ use gyeol::vectors::npy::NpyWriter;
 use serde::Serialize;
 
 use super::args::EmbedArgs;
-use super::failure::{Failure, IO, USAGE};
-use super::{Outcome, print};
+use super::failure::{Failure, IO};
+use super::{Outcome, lines, print};
 
 /// Lines embedded at once.
 const BATCH: usize = 8192;
@@ -41,7 +41,7 @@ pub fn run(args: &EmbedArgs) -> Result<Outcome, Failure> {
     let mut input = io::stdin().lock();
     let (mut index, mut missing) = (0, 0);
     loop {
-        let lines = next_lines(&mut input, index)?;
+        let lines = lines::read(&mut input, "stdin", index, BATCH)?;
         if lines.is_empty() {
             break;
         }
@@ -83,22 +83,4 @@ impl Out<'_> {
 
 fn file_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::new(IO, format!("{}: {error}", path.display()))
-}
-
-/// Up to [`BATCH`] lines without their line ends.
-fn next_lines(input: &mut impl BufRead, first: usize) -> Result<Vec<String>, Failure> {
-    let mut lines = Vec::new();
-    while lines.len() < BATCH {
-        let mut bytes = Vec::new();
-        let read = input.read_until(b'\n', &mut bytes).map_err(|e| Failure::stream("stdin", &e))?;
-        if read == 0 {
-            break;
-        }
-        let line = String::from_utf8(bytes).map_err(|_| {
-            let number = first + lines.len() + 1;
-            Failure::new(USAGE, format!("stdin: line {number} is not UTF-8; convert the text first (iconv)"))
-        })?;
-        lines.push(line.strip_suffix('\n').map_or(&*line, |l| l.strip_suffix('\r').unwrap_or(l)).to_owned());
-    }
-    Ok(lines)
 }

@@ -20,12 +20,7 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     let collection = Collection::open(path, gyeol::embed::builtin())?;
     let query = args.query.join(" ");
     let mode = if args.lexical { Mode::Lexical } else { Mode::Dense };
-    let effort = match (args.exact, args.ef, args.recall) {
-        (true, ..) => Effort::Exact,
-        (_, Some(ef), _) => Effort::Ef(ef),
-        (.., Some(recall)) => Effort::Recall(recall),
-        _ => Effort::default(),
-    };
+    let effort = if args.exact { Effort::Exact } else { args.effort.effort() };
     let found = collection.search(&query).k(args.k).mode(mode).effort(effort).run()?;
     if found.mode != mode {
         print::note("the model knows no word of the query, so it was searched by words");

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Collection;
 use super::documents::StoredChunk;
-use super::snapshot::{Snapshot, documents_error};
+use super::snapshot::{Nearest, Snapshot, documents_error};
 use crate::embed::{Answer, Role, embed_many};
 use crate::error::{CollectionError, IndexError, Result};
 use crate::index::{Effort, Work};
@@ -154,28 +154,17 @@ impl<'a> Search<'a> {
     }
 
     fn dense(&self, snapshot: &Snapshot, query: &[f32]) -> Result<(Vec<Hit>, Vec<Work>)> {
-        // (distance, slot)
-        let mut nearest: Vec<(f32, u64)> = Vec::new();
-        let mut all_work = Vec::new();
-        for live in &snapshot.segments {
-            let keep = |row: u32| !live.deleted.contains(&row);
-            let keep: Option<&(dyn Fn(u32) -> bool + Sync)> = if live.deleted.is_empty() { None } else { Some(&keep) };
-            let (found, work) = live.segment.nearest(query, self.k, self.effort, keep)?;
-            all_work.push(work);
-            nearest.extend(found.iter().map(|n| (n.distance, live.segment.slot(n.id))));
-        }
-        nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        nearest.truncate(self.k);
+        let Nearest { rows, work } = snapshot.nearest(query, self.k, self.effort, None)?;
         let metric = self.collection.metric();
-        let mut hits = Vec::with_capacity(nearest.len());
-        for (distance, slot) in nearest {
+        let mut hits = Vec::with_capacity(rows.len());
+        for (distance, slot) in rows {
             let root = &self.collection.path;
             let chunk = snapshot.documents.chunk(slot).map_err(|e| documents_error(root, e))?;
             let missing =
                 || CollectionError::Corrupt { path: root.clone(), reason: format!("no text for vector {slot}") };
             hits.push(hit(metric.score(distance), chunk.ok_or_else(missing)?));
         }
-        Ok((hits, all_work))
+        Ok((hits, work))
     }
 
     fn lexical(&self, snapshot: &Snapshot) -> Result<Vec<Hit>> {

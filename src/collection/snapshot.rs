@@ -8,7 +8,7 @@ use super::directory::DocumentDirectory;
 use super::documents::Documents;
 use super::manifest::{FORMAT, Manifest, SegmentEntry};
 use crate::error::{CollectionError, Error, IndexError, Result, StoreError};
-use crate::index::Segment;
+use crate::index::{Effort, Segment, Work};
 use crate::metric::Metric;
 use crate::store::file::{self, Kind, Section, Sections};
 use crate::store::{Storage, publish};
@@ -30,6 +30,14 @@ pub(super) struct LiveSegment {
     pub entry: SegmentEntry,
     pub segment: Segment,
     pub deleted: HashSet<u32>,
+}
+
+/// The nearest live rows of all segments.
+pub(super) struct Nearest {
+    /// `(distance, slot)`, nearest first, ties by slot.
+    pub rows: Vec<(f32, u64)>,
+    /// What the search of each segment took.
+    pub work: Vec<Work>,
 }
 
 impl LiveSegment {
@@ -88,6 +96,29 @@ impl Snapshot {
             segments.push(live);
         }
         Ok(Some(Snapshot { manifest, documents, segments }))
+    }
+
+    /// The `k` nearest live rows of all segments; the row of slot `without` is passed over.
+    pub fn nearest(
+        &self,
+        query: &[f32],
+        k: usize,
+        effort: Effort,
+        without: Option<u64>,
+    ) -> Result<Nearest, IndexError> {
+        let (mut rows, mut all_work) = (Vec::new(), Vec::new());
+        for live in &self.segments {
+            let left_out = without.and_then(|slot| live.segment.row_of(slot));
+            let keep = |row: u32| left_out != Some(row) && !live.deleted.contains(&row);
+            let all = live.deleted.is_empty() && left_out.is_none();
+            let keep: Option<&(dyn Fn(u32) -> bool + Sync)> = if all { None } else { Some(&keep) };
+            let (found, work) = live.segment.nearest(query, k, effort, keep)?;
+            all_work.push(work);
+            rows.extend(found.iter().map(|n| (n.distance, live.segment.slot(n.id))));
+        }
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        rows.truncate(k);
+        Ok(Nearest { rows, work: all_work })
     }
 
     /// The unit vector of a slot and the norm it had.

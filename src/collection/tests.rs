@@ -3,6 +3,7 @@
 mod commits;
 mod folders;
 mod keys;
+mod recall;
 
 use std::fs;
 use std::path::{Path, PathBuf};

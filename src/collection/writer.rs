@@ -26,6 +26,9 @@ use crate::vectors::Vectors;
 
 /// tantivy's buffer for documents that are not written yet.
 const DOCUMENT_BUFFER: usize = 64 << 20;
+/// tantivy merges a segment, with those of its tier, when more than this part of its documents is
+/// deleted: then a store is at most a quarter larger than its live documents.
+const DELETED_DOCUMENTS: f32 = 0.2;
 
 /// The writer; holds the lock for its whole life.
 pub(super) struct Writer {
@@ -234,7 +237,7 @@ impl Writer {
         self.records.clear();
         self.dead.clear();
         if std::mem::take(&mut self.anew) {
-            self.tantivy()?.set_merge_policy(Box::<LogMergePolicy>::default());
+            self.tantivy()?.set_merge_policy(merge_policy());
         }
         self.changed = false;
         self.unlink_unused(&manifest);
@@ -323,7 +326,16 @@ fn open_documents(storage: &Arc<dyn Storage>) -> Result<(IndexWriter, documents:
     let opened = documents::open_or_create(DocumentDirectory::live(storage.clone()));
     let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
     let writer = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
-    Ok((writer.map_err(|e| documents_error(&root, e))?, fields))
+    let writer = writer.map_err(|e| documents_error(&root, e))?;
+    writer.set_merge_policy(merge_policy());
+    Ok((writer, fields))
+}
+
+/// tantivy's own tiers, but for deleted documents: it would keep them until chance has their tier merged.
+fn merge_policy() -> Box<LogMergePolicy> {
+    let mut policy = LogMergePolicy::default();
+    policy.set_del_docs_ratio_before_merge(DELETED_DOCUMENTS);
+    Box::new(policy)
 }
 
 /// Reads the documents' files against their checksums. tantivy merges them on threads of its own,

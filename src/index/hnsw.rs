@@ -21,7 +21,7 @@ pub(super) use search::{BadLink, Keep, Scratch, walk, walk_on};
 
 use super::door::prepare;
 use super::segment::Segment;
-use super::{Effort, Index, Layout, Neighbor, RowStorage, Work};
+use super::{Asked, Effort, Index, Layout, Neighbor, Recall, RowStorage, Work};
 use crate::error::{IndexError, StoreError, VectorsError};
 use crate::metric::Metric;
 use crate::store::{Disk, Mapped, publish};
@@ -197,6 +197,26 @@ impl Hnsw {
     ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
         use rayon::prelude::*;
         (0..queries.len()).into_par_iter().map(|i| self.search_with(queries.row(i), k, effort)).collect()
+    }
+
+    /// The part of the true `k` nearest rows that searches of this effort find, measured on `queries`
+    /// (`n x dim`) on all cores. What is true is found by comparing every row.
+    ///
+    /// Queries that are rows of the index find themselves, which is easy: ask with others.
+    ///
+    /// # Errors
+    /// As [`Hnsw::search_with`]; [`IndexError::Parameter`] when there are no queries, or no rows.
+    pub fn measure_recall(&self, queries: VectorsView<'_>, k: usize, effort: Effort) -> Result<Recall, IndexError> {
+        use rayon::prelude::*;
+        let asked = (0..queries.len()).into_par_iter().map(|i| {
+            let (found, work) = self.search_explained(queries.row(i), k, effort)?;
+            let truth = self.search_with(queries.row(i), k, Effort::Exact)?;
+            Ok(Asked::of_neighbors(&found, &truth, work.compared))
+        });
+        let asked = asked.collect::<Result<Vec<_>, IndexError>>()?;
+        let name = if asked.is_empty() { "the number of queries" } else { "the number of rows" };
+        let nothing = || IndexError::Parameter { name, value: "0".to_owned(), allowed: "at least 1" };
+        Recall::of(&asked, k).ok_or_else(nothing)
     }
 
     /// Reads a mapped index whole and compares every checksum.

@@ -1,6 +1,7 @@
 //! Texts that a program adds by key, and what a search refuses.
 
 use super::*;
+use crate::embed::ModelIdentity;
 use crate::error::IndexError;
 use crate::{Error, embed};
 
