@@ -50,17 +50,22 @@ pub enum RowStorage {
     F32,
     /// IEEE 754 binary16, 2 bytes a value: about three decimal digits, and no magnitude over 65,504.
     F16,
+    /// Not at all: neighbours are told apart by their 8-bit codes alone, about `dim + 8` bytes a row, and
+    /// distances are those of the codes, [`Effort::Exact`] included. Rows that codes cannot tell apart are
+    /// refused, and fewer than [`HnswParams::graph_from_rows`] kept as they are.
+    Codes,
 }
 
 impl RowStorage {
     /// The largest magnitude that `f16` holds.
     pub(crate) const F16_MAX: f32 = 65_504.0;
 
-    /// The name: `f32` or `f16`.
+    /// The name: `f32`, `f16` or `codes`.
     pub fn name(self) -> &'static str {
         match self {
             RowStorage::F32 => "f32",
             RowStorage::F16 => "f16",
+            RowStorage::Codes => "codes",
         }
     }
 
@@ -71,7 +76,7 @@ impl RowStorage {
 
     /// The storage that a number in a file stands for.
     pub(crate) fn from_code(code: u64) -> Option<Self> {
-        [RowStorage::F32, RowStorage::F16].into_iter().find(|s| s.code() == code)
+        [RowStorage::F32, RowStorage::F16, RowStorage::Codes].into_iter().find(|s| s.code() == code)
     }
 }
 

@@ -9,6 +9,7 @@ mod column;
 pub mod file;
 pub mod lock;
 mod map;
+pub(crate) mod memory;
 mod storage;
 
 pub use column::Column;

@@ -212,6 +212,9 @@ pub struct BenchArgs {
     /// How the full rows are kept
     #[arg(long, value_enum, default_value_t = StorageArg::F32)]
     pub storage: StorageArg,
+    /// Never compare candidates by their full rows, as with an index that is larger than the memory
+    #[arg(long)]
+    pub no_rescoring: bool,
     /// What finds candidates
     #[arg(long, value_enum, default_value_t = LayoutArg::Auto)]
     pub layout: LayoutArg,
@@ -270,6 +273,7 @@ impl From<LayoutArg> for gyeol::Layout {
 pub enum StorageArg {
     F32,
     F16,
+    Codes,
 }
 
 impl From<StorageArg> for gyeol::RowStorage {
@@ -277,6 +281,7 @@ impl From<StorageArg> for gyeol::RowStorage {
         match storage {
             StorageArg::F32 => gyeol::RowStorage::F32,
             StorageArg::F16 => gyeol::RowStorage::F16,
+            StorageArg::Codes => gyeol::RowStorage::Codes,
         }
     }
 }

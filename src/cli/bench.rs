@@ -24,9 +24,9 @@ const SECONDS: f64 = 0.35;
 /// Times that each query is asked by itself; the fastest counts.
 const PASSES: usize = 3;
 
-/// Rows, queries and the true neighbours of each query.
+/// The shape of the rows, queries, and the true neighbours of each query.
 struct Data {
-    base: Vectors,
+    shape: (usize, usize),
     queries: Vectors,
     truth: Vec<Vec<u32>>,
 }
@@ -42,18 +42,22 @@ pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
 
 fn measure(args: &BenchArgs) -> Result<Outcome, Failure> {
     let metric: Metric = args.metric.into();
-    let (base, queries) = (read(&args.base)?, read(&args.queries)?);
+    let queries = read(&args.queries)?;
     let folder = std::env::temp_dir().join(format!("gyeol-bench-{}", std::process::id()));
     let file = args.index.clone().unwrap_or_else(|| folder.join("segment"));
+    // The rows take memory that an index on disk may not leave: they are read when they are needed.
+    let mut base = None;
     let build = if file.exists() {
         json!({"seconds": 0.0, "cpu_seconds": 0.0, "threads": 0, "peak_rss_bytes": 0})
     } else {
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
             .map_err(|e| Failure::stream(&file.display().to_string(), &e))?;
-        build(args, metric, &base, &file)?
+        build(args, metric, base.insert(read(&args.base)?), &file)?
     };
-    let measured = truth(args, metric, &base, &queries)
-        .and_then(|truth| search(args, metric, &Data { base, queries, truth }, &file, build));
+    let measured = shape(&args.base).map_err(Failure::from).and_then(|shape| {
+        let truth = truth(args, metric, (base, shape), &queries)?;
+        search(args, metric, &Data { shape, queries, truth }, &file, build)
+    });
     let _ = std::fs::remove_dir_all(&folder);
     report(args, &measured?)
 }
@@ -81,9 +85,12 @@ fn search(args: &BenchArgs, metric: Metric, data: &Data, file: &Path, mut build:
     let bytes = std::fs::metadata(file).map_or(0, |m| m.len());
     build["file_bytes"] = json!(bytes);
     let started = Instant::now();
-    let index = Hnsw::open(file)?;
+    let mut index = Hnsw::open(file)?;
     let open_seconds = started.elapsed().as_secs_f64();
-    if (index.len(), index.dim(), index.metric()) != (data.base.len(), data.base.dim(), metric) {
+    if args.no_rescoring {
+        index.set_rescoring(false);
+    }
+    if ((index.len(), index.dim()), index.metric()) != (data.shape, metric) {
         let message = format!(
             "{} is an index of {} x {} rows by {}, not of these; name another file",
             file.display(),
@@ -168,15 +175,21 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 /// The `k` true neighbours of each query: from a file, or by comparing every row.
-fn truth(args: &BenchArgs, metric: Metric, base: &Vectors, queries: &Vectors) -> Result<Vec<Vec<u32>>, Failure> {
+fn truth(
+    args: &BenchArgs,
+    metric: Metric,
+    (base, shape): (Option<Vectors>, (usize, usize)),
+    queries: &Vectors,
+) -> Result<Vec<Vec<u32>>, Failure> {
     let Some(file) = &args.neighbors else {
-        let exact = gyeol::Flat::new(base, metric)?;
+        let base = base.map_or_else(|| read(&args.base), Ok)?;
+        let exact = gyeol::Flat::new(&base, metric)?;
         let found = exact.search_many(queries.view(), args.k)?;
         return Ok(found.iter().map(|row| row.iter().map(|n| n.id).collect()).collect());
     };
     let is_npy = file.extension().is_some_and(|e| e == "npy");
     let (ids, columns) = if is_npy { npy::read_ids(file)? } else { fvecs::read_ids(file)? };
-    if ids.len() < queries.len() * columns || columns < args.k.min(base.len()) {
+    if ids.len() < queries.len() * columns || columns < args.k.min(shape.0) {
         let message = format!(
             "{} has {} neighbours for {} queries; {} each are needed",
             file.display(),
@@ -192,6 +205,10 @@ fn truth(args: &BenchArgs, metric: Metric, base: &Vectors, queries: &Vectors) ->
 
 fn read(file: &PathBuf) -> Result<Vectors, VectorsError> {
     if file.extension().is_some_and(|e| e == "npy") { npy::read(file) } else { fvecs::read(file) }
+}
+
+fn shape(file: &PathBuf) -> Result<(usize, usize), VectorsError> {
+    if file.extension().is_some_and(|e| e == "npy") { npy::shape(file) } else { fvecs::shape(file) }
 }
 
 fn report(args: &BenchArgs, measured: &Value) -> Result<Outcome, Failure> {

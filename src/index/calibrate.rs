@@ -37,6 +37,8 @@ pub(crate) struct Level {
     pub ef: u32,
     /// Recall at 1, 10 and 100 neighbours; at 100 it is 0 where `ef` is less.
     pub recall: [f32; 3],
+    /// The same where candidates are told apart by their codes alone.
+    pub by_codes: [f32; 3],
     /// A search whose candidates spread less (see [`super::spread`]) is that of an unlike query.
     pub spread: f32,
     /// Rows that are compared by 8-bit codes after partitions were scanned, for 10 and for 100
@@ -46,16 +48,20 @@ pub(crate) struct Level {
 
 impl Level {
     /// As a file has it.
-    pub fn to_words(self) -> [u32; 7] {
+    pub fn to_words(self) -> [u32; 10] {
         let [one, ten, hundred] = self.recall.map(f32::to_bits);
+        let [coded_one, coded_ten, coded_hundred] = self.by_codes.map(f32::to_bits);
         let [few, many] = self.candidates;
-        [self.ef, one, ten, hundred, self.spread.to_bits(), few, many]
+        [self.ef, one, ten, hundred, coded_one, coded_ten, coded_hundred, self.spread.to_bits(), few, many]
     }
 
     /// What [`Level::to_words`] gave.
-    pub fn from_words([ef, one, ten, hundred, spread, few, many]: [u32; 7]) -> Self {
-        let [one, ten, hundred, spread] = [one, ten, hundred, spread].map(f32::from_bits);
-        Level { ef, recall: [one, ten, hundred], spread, candidates: [few, many] }
+    pub fn from_words(
+        [ef, one, ten, hundred, coded_one, coded_ten, coded_hundred, spread, few, many]: [u32; 10],
+    ) -> Self {
+        let recall = [one, ten, hundred].map(f32::from_bits);
+        let by_codes = [coded_one, coded_ten, coded_hundred].map(f32::from_bits);
+        Level { ef, recall, by_codes, spread: f32::from_bits(spread), candidates: [few, many] }
     }
 }
 
@@ -79,16 +85,17 @@ impl Calibration {
 
     /// The effort at which this part of the `k` nearest is found; the largest measured one when none
     /// reached it. It can be less than `k`.
-    pub fn effort_for(&self, recall: f32, k: usize) -> usize {
+    pub fn effort_for(&self, recall: f32, k: usize, rescoring: bool) -> usize {
         if self.levels.is_empty() {
             return UNCALIBRATED;
         }
-        let depth = DEPTHS.iter().position(|&d| k <= d).unwrap_or(DEPTHS.len() - 1);
+        let depth = depth_of(k);
         let deeper = (k as f64 / DEPTHS[depth] as f64).max(1.0);
         let mut before: Option<(f64, f64)> = None;
         let mut ef = 0.0;
-        for level in self.levels.iter().filter(|l| l.recall[depth] > 0.0) {
-            let here = (f64::from(level.ef), f64::from(level.recall[depth]));
+        let of = |level: &Level| if rescoring { level.recall[depth] } else { level.by_codes[depth] };
+        for level in self.levels.iter().filter(|l| of(l) > 0.0) {
+            let here = (f64::from(level.ef), f64::from(of(level)));
             ef = here.0;
             if here.1 >= f64::from(recall) {
                 if let Some((low, reached)) = before.filter(|b| b.1 < here.1) {
@@ -99,6 +106,11 @@ impl Calibration {
             before = Some(here);
         }
         (ef * deeper - 1e-3).ceil() as usize
+    }
+
+    /// Whether codes alone find this part of the `k` nearest at some effort.
+    pub fn codes_reach(&self, recall: f32, k: usize) -> bool {
+        self.levels.iter().any(|l| l.by_codes[depth_of(k)] >= recall)
     }
 
     /// The spread of candidates under which a search with this effort is that of an unlike query.
@@ -128,6 +140,11 @@ impl Calibration {
         let part = (ef as f32 - low.ef as f32) / (high.ef as f32 - low.ef as f32);
         what(low) + (what(high) - what(low)) * part
     }
+}
+
+/// The place in [`DEPTHS`] of the first one that is not less than `k`, or of the last.
+fn depth_of(k: usize) -> usize {
+    DEPTHS.iter().position(|&d| k <= d).unwrap_or(DEPTHS.len() - 1)
 }
 
 /// Rows kept out of a graph, with their true neighbours among the others.
@@ -242,20 +259,25 @@ impl<'a> Trial<'a> {
         let each = self.sample.par_iter().zip(&self.truth).map(|(&row, truth)| {
             let query = query_of(self.rows, row);
             let found = search(row, &query);
-            let mut hits = [0.0f64; 3];
-            for (hit, &k) in hits.iter_mut().zip(&DEPTHS).filter(|(_, k)| **k <= found.len()) {
+            // With full rows, then by codes.
+            let mut hits = [[0.0f64; 3]; 2];
+            for (depth, k) in DEPTHS.into_iter().enumerate().filter(|(_, k)| *k <= found.len()) {
                 let (best, _) = rescore(self.rows, &query, k, margin, &found);
                 let truth = &truth[..k.min(truth.len())];
-                let common = best.as_slice().iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
-                *hit = common as f64 / truth.len().max(1) as f64;
+                for (hits, best) in hits.iter_mut().zip([best.as_slice(), &found[..k]]) {
+                    let common = best.iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
+                    hits[depth] = common as f64 / truth.len().max(1) as f64;
+                }
             }
             (hits, spread::spread(&found, spread::floor(self.rows.metric(), &query, longest)))
         });
         // Summed in order: the same on any number of threads.
-        let each: Vec<([f64; 3], f32)> = each.collect();
-        let mean = |depth: usize| each.iter().map(|(hits, _)| hits[depth]).sum::<f64>() / each.len().max(1) as f64;
-        let recall = [0, 1, 2].map(|depth| mean(depth) as f32);
-        Level { ef, recall, spread: spread::bound(each.iter().map(|e| e.1).collect()), candidates: [0; 2] }
+        let each: Vec<([[f64; 3]; 2], f32)> = each.collect();
+        let mean = |how: usize, depth: usize| {
+            (each.iter().map(|(hits, _)| hits[how][depth]).sum::<f64>() / each.len().max(1) as f64) as f32
+        };
+        let [recall, by_codes] = [0, 1].map(|how| [0, 1, 2].map(|depth| mean(how, depth)));
+        Level { ef, recall, by_codes, spread: spread::bound(each.iter().map(|e| e.1).collect()), candidates: [0; 2] }
     }
 }
 
@@ -287,8 +309,13 @@ mod tests {
 
     #[test]
     fn effort_is_read_between_the_levels() {
-        let level =
-            |ef, r1, r10, r100| Level { ef, recall: [r1, r10, r100], spread: ef as f32, candidates: [ef, 2 * ef] };
+        let level = |ef, r1: f32, r10: f32, r100: f32| Level {
+            ef,
+            recall: [r1, r10, r100],
+            by_codes: [r1 - 0.1, r10 - 0.1, r100 - 0.1],
+            spread: ef as f32,
+            candidates: [ef, 2 * ef],
+        };
         let levels = vec![
             level(10, 0.9, 0.8, 0.0),
             level(20, 0.95, 0.9, 0.0),
@@ -296,16 +323,18 @@ mod tests {
             level(200, 1.0, 1.0, 1.0),
         ];
         let table = Calibration { levels, ..Calibration::default() };
-        assert_eq!(table.effort_for(0.85, 10), 15);
-        assert_eq!(table.effort_for(0.5, 10), 10);
-        assert_eq!(table.effort_for(0.95, 1), 20);
-        assert_eq!(table.effort_for(0.95, 5), 60);
-        assert_eq!(table.effort_for(0.95, 100), 150);
-        assert_eq!(table.effort_for(0.95, 200), 300);
-        assert_eq!(table.effort_for(1.1, 10), 200);
+        assert_eq!(table.effort_for(0.85, 10, true), 15);
+        assert_eq!(table.effort_for(0.5, 10, true), 10);
+        assert_eq!(table.effort_for(0.95, 1, true), 20);
+        assert_eq!(table.effort_for(0.95, 5, true), 60);
+        assert_eq!(table.effort_for(0.95, 100, true), 150);
+        assert_eq!(table.effort_for(0.95, 200, true), 300);
+        assert_eq!(table.effort_for(0.8, 10, false), 20);
+        assert!(table.codes_reach(0.9, 10) && !table.codes_reach(0.95, 10));
+        assert_eq!(table.effort_for(1.1, 10, true), 200);
         assert_eq!([5, 10, 60, 200, 900].map(|ef| table.spread_for(ef)), [10.0, 10.0, 60.0, 200.0, 200.0]);
         assert_eq!([5, 10, 55, 100, 200].map(|k| table.candidates_for(60, k)), [60, 60, 90, 120, 240]);
         assert_eq!(Calibration::default().spread_for(10), 0.0);
-        assert_eq!(Calibration::default().effort_for(0.95, 7), UNCALIBRATED);
+        assert_eq!(Calibration::default().effort_for(0.95, 7, true), UNCALIBRATED);
     }
 }

@@ -62,27 +62,30 @@ impl Index for Flat {
         }
         let query = prepare_query(self.metric, self.dim(), query)?;
         let rows = RowsView::of(self.rows.view(), self.metric, self.kernels);
-        let found = scan(rows, &query, k, Some);
+        let found = scan(rows, &|out| query[..].clone_into(out), k, Some);
         Ok(neighbors(self.metric, &found))
     }
 }
 
-/// The `k` best of all places for which `row` gives a row number, by comparing each; on all cores.
-pub(super) fn scan(
-    rows: RowsView<'_>,
-    query: &[f32],
+/// The `k` best of all places for which `row` gives a row number, by comparing each with the query that
+/// `fill` gives; on all cores.
+pub(super) fn scan<S: Space>(
+    space: S,
+    fill: &(impl Fn(&mut S::Query) + Sync),
     k: usize,
     row: impl Fn(u32) -> Option<u32> + Sync,
 ) -> Vec<Candidate> {
-    let n = rows.len();
+    let n = space.len();
     let k = k.min(n);
     let block = |from: usize| {
         let mut top = Top::new(k);
-        for place in from as u32..(from + BLOCK).min(n) as u32 {
-            if let Some(id) = row(place) {
-                top.push(Candidate { rank: rows.rank(query, place), id });
-            }
-        }
+        let mut query = S::Query::default();
+        fill(&mut query);
+        let kept = (from as u32..(from + BLOCK).min(n) as u32).filter_map(|place| Some((place, row(place)?)));
+        let (places, ids): (Vec<u32>, Vec<u32>) = kept.unzip();
+        space.ranks(&mut query, &places, |i, rank| {
+            top.push(Candidate { rank, id: ids[i] });
+        });
         top
     };
     (0..n).into_par_iter().step_by(BLOCK).map(block).reduce(|| Top::new(k), Top::merge).into_vec()

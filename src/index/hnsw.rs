@@ -131,6 +131,11 @@ impl Hnsw {
         }
         let (rows, norms) = prepare(metric, vectors)?;
         let segment = Segment::build(metric, rows, norms, Vec::new(), params);
+        if params.storage == RowStorage::Codes && segment.has_structure() && segment.storage() != RowStorage::Codes {
+            let (value, allowed) =
+                ("codes".to_owned(), "f32 or f16 for these rows, which 8-bit codes cannot tell apart");
+            return Err(IndexError::Parameter { name: "storage", value, allowed });
+        }
         Ok(Hnsw { segment })
     }
 
@@ -161,6 +166,20 @@ impl Hnsw {
         let map = Mapped::map(&file).map_err(|e| StoreError::io(path, "map", e))?;
         let segment = Segment::open(map, path)?;
         Ok(Hnsw { segment })
+    }
+
+    /// Whether candidates by codes are compared by their full rows at last: always when the index is built,
+    /// never with [`RowStorage::Codes`]. When a file is opened that is larger than three quarters of the
+    /// memory (the machine's, or that of the process's control group), full rows are left on disk, and an
+    /// effort of [`Effort::Recall`] reads them only when codes alone cannot find as much.
+    pub fn rescoring(&self) -> bool {
+        self.segment.rescoring()
+    }
+
+    /// Decides what [`Hnsw::rescoring`] tells. Without it distances are those of the codes, and
+    /// [`Effort::Ef`] finds less.
+    pub fn set_rescoring(&mut self, rescoring: bool) {
+        self.segment.set_rescoring(rescoring);
     }
 
     /// [`Index::search`] with another effort than the default.

@@ -18,12 +18,15 @@ use crate::vectors::{Vectors, VectorsView, norm_squared};
 pub(crate) enum Rows {
     F32(Column<f32>),
     F16(Column<u16>),
+    /// Not kept.
+    None,
 }
 
 impl Rows {
     /// Takes rows in the order of their places.
     pub fn new(storage: RowStorage, rows: Vectors) -> Self {
         match storage {
+            RowStorage::Codes => Rows::None,
             RowStorage::F32 => Rows::F32(Column::Owned(rows.into_vec())),
             RowStorage::F16 => {
                 let mut out = vec![0u16; rows.as_slice().len()];
@@ -39,6 +42,7 @@ impl Rows {
         match self {
             Rows::F32(_) => RowStorage::F32,
             Rows::F16(_) => RowStorage::F16,
+            Rows::None => RowStorage::Codes,
         }
     }
 
@@ -47,26 +51,30 @@ impl Rows {
         match self {
             Rows::F32(values) => bytemuck::cast_slice(values),
             Rows::F16(values) => bytemuck::cast_slice(values),
+            Rows::None => &[],
         }
     }
 
-    /// The values of a place.
+    /// The values of a place, if they are kept.
     #[cfg(feature = "collection")]
-    pub fn get(&self, dim: usize, place: u32) -> Cow<'_, [f32]> {
+    pub fn get(&self, dim: usize, place: u32) -> Option<Cow<'_, [f32]>> {
         let range = place as usize * dim..(place as usize + 1) * dim;
+        let wide = |bits: &u16| f16::from_bits(*bits).to_f32();
         match self {
-            Rows::F32(values) => Cow::Borrowed(&values[range]),
-            Rows::F16(values) => Cow::Owned(values[range].iter().map(|&bits| f16::from_bits(bits).to_f32()).collect()),
+            Rows::F32(values) => Some(Cow::Borrowed(&values[range])),
+            Rows::F16(values) => Some(Cow::Owned(values[range].iter().map(wide).collect())),
+            Rows::None => None,
         }
     }
 
-    /// What comparisons need, resolved once for many.
-    pub fn view(&self, dim: usize, metric: Metric, kernels: Kernels) -> RowsView<'_> {
+    /// What comparisons need, resolved once for many; if rows are kept.
+    pub fn view(&self, dim: usize, metric: Metric, kernels: Kernels) -> Option<RowsView<'_>> {
         let values = match self {
             Rows::F32(values) => Values::F32(values),
             Rows::F16(values) => Values::F16(values),
+            Rows::None => return None,
         };
-        RowsView { values, dim, metric, kernels }
+        Some(RowsView { values, dim, metric, kernels })
     }
 }
 

@@ -22,7 +22,7 @@ use super::flat::scan;
 use super::hnsw::{HnswParams, Keep};
 use super::rows::{Rows, RowsView};
 use super::top::Candidate;
-use super::{Effort, Neighbor, Plan, Work};
+use super::{Effort, Neighbor, Plan, RowStorage, Work};
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
 use crate::store::file::Sections;
@@ -51,6 +51,8 @@ pub(crate) struct Segment {
     structure: Option<Structure>,
     calibration: Calibration,
     kernels: Kernels,
+    /// Whether candidates are compared by their full rows, where there are any.
+    rescoring: bool,
     file: Option<Sections>,
 }
 
@@ -84,17 +86,20 @@ impl Segment {
             structure: None,
             calibration: Calibration::default(),
             kernels,
+            rescoring: true,
             file: None,
         };
         if len == 0 || len < params.graph_from_rows {
-            segment.rows = Rows::new(params.storage, rows.into_owned());
+            let storage = if params.storage == RowStorage::Codes { RowStorage::F32 } else { params.storage };
+            segment.rows = Rows::new(storage, rows.into_owned());
             return segment;
         }
         let made = Made::new(metric, rows, params);
+        let storage = if made.structure.codes().is_none() { RowStorage::F32 } else { params.storage };
         segment.structure = Some(made.structure);
         segment.calibration = made.calibration;
         segment.order = Column::Owned(made.order);
-        segment.rows = Rows::new(params.storage, made.rows);
+        segment.rows = Rows::new(storage, made.rows);
         segment
     }
 
@@ -138,7 +143,9 @@ impl Segment {
         if self.row_at(place)? != row {
             return Err(StoreError::corrupt(self.path(), format!("row {row} has no place")).into());
         }
-        Ok((self.rows.get(self.dim, place), self.norms.get(row as usize).copied().unwrap_or(1.0)))
+        let values = self.rows.get(self.dim, place);
+        let values = values.ok_or_else(|| StoreError::corrupt(self.path(), "it has codes in place of rows"))?;
+        Ok((values, self.norms.get(row as usize).copied().unwrap_or(1.0)))
     }
 
     /// The place of each row: made when it is first asked for, since most readers never ask.
@@ -191,11 +198,43 @@ impl Segment {
             work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
             return Ok((self.scan(&query, k, keep)?, work));
         };
-        if work.plan == Plan::Rows {
-            return Ok((self.by_row(&found[..k])?, work));
+        match self.rows_view() {
+            Some(rows) if work.plan != Plan::Rows && self.rescores(k, effort) => {
+                let (best, rescored) = rescore(rows, &query, k, self.calibration.margin, &found);
+                Ok((self.by_row(best.as_slice())?, Work { rescored, ..work }))
+            }
+            _ => Ok((self.by_row(&found[..k])?, work)),
         }
-        let (best, rescored) = rescore(self.rows_view(), &query, k, self.calibration.margin, &found);
-        Ok((self.by_row(best.as_slice())?, Work { rescored, ..work }))
+    }
+
+    /// Whether candidates are compared by their full rows: unless there are none, or they are left on disk
+    /// and codes alone find as much as was asked for.
+    fn rescores(&self, k: usize, effort: Effort) -> bool {
+        let enough = match effort {
+            Effort::Recall(recall) => self.calibration.codes_reach(recall, k),
+            _ => true,
+        };
+        self.rows.storage() != RowStorage::Codes && (self.rescoring || !enough)
+    }
+
+    /// Says whether candidates are compared by their full rows, see [`super::Hnsw::set_rescoring`].
+    pub fn set_rescoring(&mut self, rescoring: bool) {
+        self.rescoring = rescoring;
+    }
+
+    /// What [`Segment::set_rescoring`] said, or what was decided when the file was opened.
+    pub fn rescoring(&self) -> bool {
+        self.rescoring && self.rows.storage() != RowStorage::Codes
+    }
+
+    /// Whether there is a graph, or partitions.
+    pub fn has_structure(&self) -> bool {
+        self.structure.is_some()
+    }
+
+    /// How the full rows are kept.
+    pub fn storage(&self) -> RowStorage {
+        self.rows.storage()
     }
 
     /// Candidates by place as the answer, which names rows.
@@ -206,20 +245,26 @@ impl Segment {
         Ok(self.neighbors(&by_row))
     }
 
-    fn rows_view(&self) -> RowsView<'_> {
+    fn rows_view(&self) -> Option<RowsView<'_>> {
         self.rows.view(self.dim, self.metric, self.kernels)
     }
 
     fn scan(&self, query: &[f32], k: usize, keep: Keep<'_>) -> Result<Vec<Neighbor>, IndexError> {
         // Any place whose row is not known: an answer without it would be wrong in silence.
         let lost = AtomicU32::new(u32::MAX);
-        let found = scan(self.rows_view(), query, k, |place| match self.row_at(place) {
+        let row = |place| match self.row_at(place) {
             Ok(row) => keep.is_none_or(|keep| keep(row)).then_some(row),
             Err(_) => {
                 lost.store(place, Ordering::Relaxed);
                 None
             }
-        });
+        };
+        let codes = self.structure.as_ref().and_then(Structure::codes);
+        let found = match (self.rows_view(), codes) {
+            (Some(rows), _) => scan(rows, &|out| query.clone_into(out), k, row),
+            (None, Some(codes)) => scan(codes.view(self.kernels), &|out| codes.query(query, out), k, row),
+            (None, None) => Vec::new(),
+        };
         match lost.into_inner() {
             u32::MAX => Ok(self.neighbors(&found)),
             place => self.row_at(place).map(|_| self.neighbors(&found)),

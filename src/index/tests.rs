@@ -336,4 +336,5 @@ fn queries_unlike_the_rows_are_found() {
     }
 }
 
+mod codes;
 mod partitions;

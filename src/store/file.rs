@@ -238,6 +238,11 @@ impl Sections {
         })
     }
 
+    /// The file's length in bytes.
+    pub fn file_bytes(&self) -> usize {
+        self.map.len()
+    }
+
     /// Reads the whole file and compares every checksum and gap.
     ///
     /// # Errors

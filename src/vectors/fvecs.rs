@@ -2,6 +2,7 @@
 //! row is a little-endian `i32` dimension and then that many `f32` or `i32` values.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use super::{Vectors, VectorsView};
@@ -15,6 +16,28 @@ use crate::error::VectorsError;
 pub fn read(path: impl AsRef<Path>) -> Result<Vectors, VectorsError> {
     let (words, dim) = rows(path.as_ref())?;
     Vectors::new(words.into_iter().map(f32::from_le_bytes).collect(), dim)
+}
+
+/// The shape `(n, dim)` that the length and the first row of an `.fvecs` file make; nothing else is read.
+///
+/// # Errors
+/// As [`read`], as far as these tell.
+pub fn shape(path: impl AsRef<Path>) -> Result<(usize, usize), VectorsError> {
+    let path = path.as_ref();
+    let io = |source| VectorsError::Io { path: path.to_owned(), source };
+    let mut file = fs::File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut first = [0; 4];
+    let dim = match file.read_exact(&mut first) {
+        Ok(()) => usize::try_from(i32::from_le_bytes(first)).unwrap_or(0),
+        Err(_) => 0,
+    };
+    let row = 4 * (dim as u64 + 1);
+    if dim == 0 || length % row != 0 {
+        let reason = format!("{length} bytes are not whole rows of {dim} values");
+        return Err(VectorsError::File { path: path.to_owned(), reason });
+    }
+    Ok(((length / row) as usize, dim))
 }
 
 /// Reads an `.ivecs` file: `(values, columns)`.
@@ -74,9 +97,11 @@ mod tests {
         let v = Vectors::new((0..12).map(|x| x as f32).collect(), 4).unwrap();
         write(&path, v.view()).unwrap();
         assert_eq!(read(&path).unwrap(), v);
+        assert_eq!(shape(&path).unwrap(), (3, 4));
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 4]).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("row 2"));
+        assert!(shape(&path).unwrap_err().to_string().contains("56 bytes"));
         fs::write(&path, &bytes[..3]).unwrap();
         assert!(read(&path).is_err());
         fs::write(&path, 0u32.to_le_bytes()).unwrap();

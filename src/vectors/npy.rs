@@ -30,10 +30,7 @@ struct Header {
 pub fn read(path: impl AsRef<Path>) -> Result<Vectors, VectorsError> {
     let path = path.as_ref();
     let (header, body) = open(path)?;
-    let (n, dim) = match header.shape[..] {
-        [n, dim] => (n, dim),
-        _ => return Err(bad(path, format!("shape {:?}; a matrix n x dim is expected", header.shape))),
-    };
+    let (n, dim) = matrix(path, &header)?;
     let data: Vec<f32> = match header.descr.as_str() {
         "<f4" | "|f4" => body.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         "<f2" => body.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
@@ -47,6 +44,22 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vectors, VectorsError> {
     let mut data = data;
     data.truncate(want);
     Vectors::new(data, dim)
+}
+
+/// The shape `(n, dim)` of a matrix; only the header is read.
+///
+/// # Errors
+/// As [`read`], as far as the header tells.
+pub fn shape(path: impl AsRef<Path>) -> Result<(usize, usize), VectorsError> {
+    let path = path.as_ref();
+    matrix(path, &open_header(path)?.0)
+}
+
+fn matrix(path: &Path, header: &Header) -> Result<(usize, usize), VectorsError> {
+    match header.shape[..] {
+        [n, dim] => Ok((n, dim)),
+        _ => Err(bad(path, format!("shape {:?}; a matrix n x dim is expected", header.shape))),
+    }
 }
 
 /// Reads an array of integers: `(values, columns)`, where a one-dimensional array has one column.
@@ -151,6 +164,14 @@ fn bad(path: &Path, reason: impl Into<String>) -> VectorsError {
 }
 
 fn open(path: &Path) -> Result<(Header, Vec<u8>), VectorsError> {
+    let (header, mut input, left) = open_header(path)?;
+    let mut body = Vec::with_capacity(left);
+    input.read_to_end(&mut body).map_err(|source| VectorsError::Io { path: path.to_owned(), source })?;
+    Ok((header, body))
+}
+
+/// The header, the file at what follows it, and how many bytes that is.
+fn open_header(path: &Path) -> Result<(Header, BufReader<File>, usize), VectorsError> {
     let io = |source| VectorsError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
@@ -175,9 +196,7 @@ fn open(path: &Path) -> Result<(Header, Vec<u8>), VectorsError> {
     input.read_exact(&mut text).map_err(|_| bad(path, "the header is cut short"))?;
     let header = parse(&String::from_utf8_lossy(&text)).ok_or_else(|| bad(path, "the header cannot be parsed"))?;
     let header = header.map_err(|reason| bad(path, reason))?;
-    let mut body = Vec::with_capacity(length.saturating_sub((prefix + header_len) as u64) as usize);
-    input.read_to_end(&mut body).map_err(io)?;
-    Ok((header, body))
+    Ok((header, input, length.saturating_sub((prefix + header_len) as u64) as usize))
 }
 
 fn parse(text: &str) -> Option<Result<Header, String>> {
@@ -203,6 +222,7 @@ mod tests {
         let v = Vectors::new((0..12).map(|x| x as f32 / 3.0).collect(), 4).unwrap();
         write(&path, v.view()).unwrap();
         assert_eq!(read(&path).unwrap(), v);
+        assert_eq!(shape(&path).unwrap(), (3, 4));
         assert_eq!(header(3, 4).len() % 64, 0);
         assert_eq!(header(0, 4).len(), header(1_000_000_000, 4096).len());
     }

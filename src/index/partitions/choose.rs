@@ -105,8 +105,10 @@ impl Partitions {
                 trial.level(probes, (margin, trial.longest()), &ranked)
             };
             let (ten, hundred) = (level(few), level(many));
-            let recall = [ten.recall[0], ten.recall[1], hundred.recall[2]];
-            let level = Level { recall, candidates: [few as u32, many as u32], ..ten };
+            let deeper = |ten: [f32; 3], hundred: [f32; 3]| [ten[0], ten[1], hundred[2]];
+            let recall = deeper(ten.recall, hundred.recall);
+            let by_codes = deeper(ten.by_codes, hundred.by_codes);
+            let level = Level { recall, by_codes, candidates: [few as u32, many as u32], ..ten };
             if cost.is_none() && level.recall[1] >= COMPARED_AT {
                 cost = Some(Self::cost(self.len(), self.dim, scored, few as f32, Codes::stride(self.dim)));
             }

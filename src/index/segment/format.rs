@@ -13,7 +13,7 @@
 //! | 8 | n x u32, or none | ORDER |
 //! | 9 | dim f32, or none | MEAN |
 //! | 10 | n x stride bytes, or none | CODES |
-//! | 11 | 28 bytes a level | CALIBRATION |
+//! | 11 | 40 bytes a level | CALIBRATION |
 //! | 12 | 2 x (p + 1) u32, or none | STARTS |
 //! | 13 | 1 + p + entries f32, or none | NUMBERS |
 //! | 14 | p x dim bytes in panels, or none | CENTROIDS |
@@ -39,11 +39,12 @@
 //! | 13 | PARTITIONS |
 //! | 14 | BLOCK_COUNT |
 //!
-//! METRIC is 0 for cosine, 1 for dot, 2 for L2; STORAGE 0 for f32, 1 for f16. LAYERS is 0 where
+//! METRIC is 0 for cosine, 1 for dot, 2 for L2; STORAGE 0 for f32, 1 for f16, 2 for codes
+//! alone, where ROWS is empty. LAYERS is 0 where
 //! there is no graph and rows are scanned exactly. FLAGS says which optional sections there are: 1
 //! SLOTS, 2 NORMS, 4 ORDER, 8 CODES with their MEAN. CALIBRATED is the number of levels in
-//! CALIBRATION, each an effort (u32) with the recall at 1, 10 and 100 neighbours and the least spread
-//! of the candidates around a query that is like the rows (f32 each). MARGIN and LONGEST are the bits
+//! CALIBRATION, each an effort (u32) with the recall at 1, 10 and 100 neighbours, the recall by
+//! codes alone, and the least spread of the candidates around a query that is like the rows (f32 each). MARGIN and LONGEST are the bits
 //! of an f32: how far the codes' ranks stray, and the greatest length of a row (inner product only).
 //! A level ends with how many rows are compared by CODES after a scan of partitions for 10 and for 100
 //! neighbours (u32 each).
@@ -75,7 +76,7 @@ use crate::index::quant::Codes;
 use crate::index::rows::Rows;
 use crate::metric::{Kernels, Metric};
 use crate::store::file::{self, Kind, Section, Sections};
-use crate::store::{Column, Mapped};
+use crate::store::{Column, Mapped, memory};
 use crate::vectors::MAX_ROWS;
 
 const META: u32 = 1;
@@ -118,6 +119,8 @@ const HAS_CODES: u64 = 8;
 
 /// More layers than 2^32 rows can have at the smallest `m`.
 const MAX_LAYERS: usize = 64;
+/// A file of more than this part of the memory does not stay in it as a whole: full rows are left on disk.
+const RESIDENT: f64 = 0.75;
 /// More levels than a calibration has.
 const MAX_CALIBRATED: usize = 1024;
 
@@ -161,7 +164,7 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
     let links = layers.first().map_or(&[][..], |l| &l.links);
     let (mean, codes) = codes.map_or((&[][..], &[][..]), |codes| (codes.mean(), codes.bytes()));
     let (starts, numbers, centroids, blocks) = partitions.map_or_else(Default::default, Partitions::parts);
-    let levels: Vec<[u32; 7]> = calibration.levels.iter().copied().map(Level::to_words).collect();
+    let levels: Vec<[u32; 10]> = calibration.levels.iter().copied().map(Level::to_words).collect();
     let sections = [
         Section { id: META, bytes: bytemuck::cast_slice(&meta) },
         Section { id: SLOTS, bytes: bytemuck::cast_slice(&segment.slots) },
@@ -223,11 +226,14 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
             (None, _) => return Err(corrupt("partitions without codes")),
         })
     };
+    if storage == RowStorage::Codes && optional(HAS_CODES) == 0 {
+        return Err(corrupt("neither rows nor codes"));
+    }
     let calibrated = usize::try_from(meta[CALIBRATED]).unwrap_or(usize::MAX);
     if calibrated > MAX_CALIBRATED {
         return Err(corrupt("META is out of range"));
     }
-    let levels: &[[u32; 7]] = file.slice(CALIBRATION, calibrated)?;
+    let levels: &[[u32; 10]] = file.slice(CALIBRATION, calibrated)?;
     let calibration = Calibration {
         levels: levels.iter().copied().map(Level::from_words).collect(),
         margin: f32::from_bits(meta[MARGIN] as u32),
@@ -245,11 +251,13 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
         rows: match storage {
             RowStorage::F32 => Rows::F32(Column::section(&file, ROWS, values)?),
             RowStorage::F16 => Rows::F16(Column::section(&file, ROWS, values)?),
+            RowStorage::Codes => Rows::None,
         },
         params,
         structure,
         calibration,
         kernels: Kernels::detect(),
+        rescoring: file.file_bytes() as f64 <= RESIDENT * memory::limit() as f64,
         file: Some(file),
     })
 }

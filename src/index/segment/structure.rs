@@ -22,6 +22,16 @@ pub(super) enum Structure {
     Partitioned { codes: Codes, partitions: Partitions, scratch: Pool<Probe> },
 }
 
+impl Structure {
+    /// The 8-bit codes, if it has any.
+    pub fn codes(&self) -> Option<&Codes> {
+        match self {
+            Structure::Coded { codes, .. } | Structure::Partitioned { codes, .. } => Some(codes),
+            Structure::Full { .. } => None,
+        }
+    }
+}
+
 /// What a scan of partitions needs beside them, kept between searches.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
@@ -58,7 +68,7 @@ impl Segment {
             Effort::Ef(ef) => (ef, None),
             Effort::Recall(recall) => {
                 let floor = spread::floor(self.metric, query, self.calibration.longest);
-                (self.calibration.effort_for(recall, k), Some(floor))
+                (self.calibration.effort_for(recall, k, self.rescores(k, effort)), Some(floor))
             }
             Effort::Exact => return Ok(None),
         };
@@ -73,7 +83,8 @@ impl Segment {
             Structure::Full { graph, scratch } => {
                 let fill = |out: &mut Vec<f32>| query.clone_into(out);
                 *work = Work { plan: Plan::Rows, ef: effort.clamp(k, self.len), ..*work };
-                self.walk(self.rows_view(), graph, (scratch, fill), wanted, keep, work)
+                let Some(rows) = self.rows_view() else { return Ok(None) };
+                self.walk(rows, graph, (scratch, fill), wanted, keep, work)
             }
             Structure::Partitioned { codes, partitions, scratch } => {
                 *work = Work { plan: Plan::Partitions, ef: effort.clamp(1, partitions.len()), ..*work };
