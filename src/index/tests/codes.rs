@@ -29,9 +29,10 @@ fn codes_alone_find_nearly_as_much() {
             assert!(r >= 0.93, "{metric} {layout:?}: recall@10 {r}");
             let (found, work) = index.search_explained(queries.row(0), 10, Effort::Recall(0.9)).unwrap();
             assert_eq!(work.rescored, 0);
-            let nearest = exact.search(queries.row(0), 10).unwrap()[0].distance;
-            let far = (nearest - found[0].distance).abs();
-            assert!(far < 0.1 * (1.0 + nearest.abs()), "{metric}: a distance by codes is off by {far}");
+            // The first of them is the query itself.
+            let fifth = exact.search(queries.row(0), 10).unwrap()[4].distance;
+            let far = (fifth - found[4].distance).abs();
+            assert!(far < 0.01 * (1.0 + fifth.abs()), "{metric}: a distance by codes is off by {far}");
         }
         // By every code, and a mapped one as the built one.
         let found = coded.search_with(rows.row(9), 6000, Effort::Exact).unwrap();
