@@ -193,40 +193,16 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
     let metric = u32::try_from(meta[METRIC]).ok().and_then(Metric::from_code);
     let metric = metric.ok_or_else(|| corrupt("unknown metric"))?;
     let storage = RowStorage::from_code(meta[STORAGE]).ok_or_else(|| corrupt("unknown storage of rows"))?;
-    let [dim, n, m, m0, ef_construction, layers] = [DIM, N, M, M0, EF_CONSTRUCTION, LAYERS].map(|i| meta[i] as usize);
-    if dim == 0 || n > MAX_ROWS || layers > MAX_LAYERS {
+    let [dim, n, m, ef_construction] = [DIM, N, M, EF_CONSTRUCTION].map(|i| meta[i] as usize);
+    if dim == 0 || n > MAX_ROWS {
         return Err(corrupt("META is out of range"));
     }
     let values = n.checked_mul(dim).ok_or_else(|| corrupt("META is out of range"))?;
     let params = HnswParams { m, ef_construction, storage, seed: meta[SEED], ..HnswParams::default() };
     let optional = |flag: u64| if meta[FLAGS] & flag == 0 { 0 } else { n };
-    let partitions = meta[PARTITIONS] as usize;
-    let structure = if layers == 0 && partitions == 0 {
-        None
-    } else {
-        params.validate().map_err(|e| StoreError::corrupt(path, e.to_string()))?;
-        if m0 != params.m0() || n == 0 || (layers > 0) == (partitions > 0) {
-            return Err(corrupt("META is out of range"));
-        }
-        let codes = (optional(HAS_CODES) > 0).then(|| open_codes(&file, metric, n, dim)).transpose()?;
-        Some(match (codes, partitions) {
-            (Some(codes), 0) => {
-                let graph = Graph { layers: open_layers(&file, n, &params, layers)? };
-                Structure::Coded { codes, graph, scratch: Pool::default() }
-            }
-            (None, 0) => {
-                let graph = Graph { layers: open_layers(&file, n, &params, layers)? };
-                Structure::Full { graph, scratch: Pool::default() }
-            }
-            (Some(codes), count) => {
-                let blocks = meta[BLOCK_COUNT] as usize;
-                let partitions = open_partitions(&file, (n, dim), count, blocks)?;
-                Structure::Partitioned { codes, partitions, scratch: Pool::default() }
-            }
-            (None, _) => return Err(corrupt("partitions without codes")),
-        })
-    };
-    if storage == RowStorage::Codes && optional(HAS_CODES) == 0 {
+    let has_codes = optional(HAS_CODES) > 0;
+    let structure = open_structure(&file, metric, (n, dim), &meta, &params, has_codes)?;
+    if storage == RowStorage::Codes && structure.as_ref().and_then(Structure::codes).is_none() {
         return Err(corrupt("neither rows nor codes"));
     }
     let calibrated = usize::try_from(meta[CALIBRATED]).unwrap_or(usize::MAX);
@@ -260,6 +236,37 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
         rescoring: file.file_bytes() as f64 <= RESIDENT * memory::limit() as f64,
         file: Some(file),
     })
+}
+
+fn open_structure(
+    file: &Sections,
+    metric: Metric,
+    (n, dim): (usize, usize),
+    meta: &[u64; META_FIELDS],
+    params: &HnswParams,
+    has_codes: bool,
+) -> Result<Option<Structure>, StoreError> {
+    let corrupt = |reason: &str| StoreError::corrupt(file.path(), reason);
+    let [m0, layers, partitions, blocks] = [M0, LAYERS, PARTITIONS, BLOCK_COUNT].map(|i| meta[i] as usize);
+    if layers == 0 && partitions == 0 {
+        return Ok(None);
+    }
+    params.validate().map_err(|e| corrupt(&e.to_string()))?;
+    let counts = layers <= MAX_LAYERS && partitions <= n && blocks <= 2 * n;
+    if m0 != params.m0() || n == 0 || !counts || (layers > 0) == (partitions > 0) {
+        return Err(corrupt("META is out of range"));
+    }
+    let codes = has_codes.then(|| open_codes(file, metric, n, dim)).transpose()?;
+    let graph = || Ok::<_, StoreError>(Graph { layers: open_layers(file, n, params, layers)? });
+    Ok(Some(match (codes, partitions) {
+        (Some(codes), 0) => Structure::Coded { codes, graph: graph()?, scratch: Pool::default() },
+        (None, 0) => Structure::Full { graph: graph()?, scratch: Pool::default() },
+        (Some(codes), count) if Partitions::fits(metric, dim) => {
+            let partitions = open_partitions(file, (n, dim), count, blocks)?;
+            Structure::Partitioned { codes, partitions, scratch: Pool::default() }
+        }
+        _ => return Err(corrupt("partitions that cannot be")),
+    }))
 }
 
 fn open_codes(file: &Sections, metric: Metric, n: usize, dim: usize) -> Result<Codes, StoreError> {
