@@ -2,8 +2,9 @@
 //!
 //! Both costs are counted, not timed, so that the same rows always get the same file. What a walk
 //! compares is foretold by the rows' local intrinsic dimension, since a graph takes longer to build
-//! than to foretell: on sets of 60,000 to 340,000 rows of dimensions 13 to 32 the number of rows
-//! compared at a recall of 0.95 grows by a factor e for each [`DIMENSIONS_PER_E`] of it. What a scan
+//! than to foretell: on sets of 60,000 to 1,000,000 rows of dimensions 7 to 32 the number of rows
+//! compared at a recall of 0.95 grows by a factor e for each [`DIMENSIONS_PER_E`] of it over
+//! [`BASE_DIMENSION`]. What a scan
 //! scores grows with the dimension itself. So partitions win where neighbours are hard to tell from
 //! others, and they are made only where they are foretold to win clearly.
 
@@ -41,9 +42,11 @@ const DIMENSIONS_PER_E: f32 = 8.0;
 /// Rows that a scan scores for each dimension over [`EASY_DIMENSION`] and the square root of the rows.
 const SCANNED_PER_DIMENSION: f32 = 0.8;
 const EASY_DIMENSION: f32 = 11.0;
-/// Nanoseconds on one core of 2023: for a row compared on a walk, and each byte of its code; for a
-/// byte of centroids and of 4-bit codes scanned, for a table, and for a search.
+/// Nanoseconds on one core of 2023: for a row compared on a walk, for each doubling of the codes over
+/// [`NEAR_BYTES`], and for each byte of the row's code; for a byte of centroids and of 4-bit codes scanned, for a table, and for a search.
 const WALK_ROW: f32 = 22.0;
+const WALK_DOUBLING: f32 = 40.0;
+const NEAR_BYTES: f32 = 64e6;
 const WALK_BYTE: f32 = 0.073;
 const CENTROID_BYTE: f32 = 0.014;
 const SCAN_BYTE: f32 = 0.065;
@@ -53,8 +56,10 @@ const SEARCH: f32 = 2_000.0;
 /// What a walk at a recall of 0.95 is foretold to cost.
 pub(in crate::index) fn walk_cost(n: usize, dimension: f32, stride: usize) -> f32 {
     let growth = (n as f32 / BASE_ROWS).powf(GROWTH);
-    let compared = BASE_COMPARED * growth * ((dimension - BASE_DIMENSION) / DIMENSIONS_PER_E).exp();
-    compared * (WALK_ROW + WALK_BYTE * stride as f32)
+    let harder = ((dimension - BASE_DIMENSION) / DIMENSIONS_PER_E).max(0.0).exp();
+    // The farther apart codes are spread in memory, the more of its tables must be read for each.
+    let doublings = (n as f32 * stride as f32 / NEAR_BYTES).log2().max(0.0);
+    BASE_COMPARED * growth * harder * (WALK_ROW + WALK_DOUBLING * doublings + WALK_BYTE * stride as f32)
 }
 
 impl Partitions {

@@ -13,9 +13,9 @@ use crate::index::{Layout, order};
 use crate::metric::{Kernels, Metric};
 use crate::vectors::Vectors;
 
-/// Partitions are made where they are foretold, and then measured, to cost less than these parts of a walk.
+/// Partitions are made where they are foretold to cost less than this part of a walk, and kept where they
+/// are then measured to cost less than one: a graph would still have to be built.
 const CLEARLY: f32 = 0.7;
-const MEASURED: f32 = 0.85;
 
 /// Rows by place, and what finds them.
 pub(super) struct Made {
@@ -82,7 +82,7 @@ impl Made {
         let codes = Codes::encode(metric, moved.view());
         let trial = trial.moved(RowsView::of(moved.view(), metric, kernels), &places);
         let (calibration, cost) = partitions.calibrate(&trial, codes.view(kernels), margin, kernels);
-        if layout == Layout::Auto && cost >= MEASURED * walk {
+        if layout == Layout::Auto && cost >= walk {
             return None;
         }
         drop(trial);
