@@ -12,6 +12,13 @@
 //! so one set of tables serves all partitions, and the partition adds a number. The best rows are
 //! then compared by their 8-bit codes and by their full rows, as after a walk. Rows of a partition
 //! have consecutive places; its codes fill whole blocks.
+//!
+//! In a file STARTS has the first place of each partition and the number of rows, then the first block
+//! of each and the number of blocks. NUMBERS has the scale of the centroids' codes, the factor of each
+//! partition, and for each run and each value of it the 16 entries. CENTROIDS has codes with 128 for
+//! zero in panels of 16 partitions: for every four columns, 16 times the four of one partition; what is
+//! left over is 128. BLOCKS is laid out as [`crate::metric::lookup`] says. A run has
+//! `max(2, dim / 128 rounded up)` values.
 
 mod choose;
 mod find;

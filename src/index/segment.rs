@@ -170,9 +170,9 @@ impl Segment {
         row.ok_or_else(|| StoreError::corrupt(self.path(), format!("place {place} has no row")).into())
     }
 
-    /// The `k` nearest of the rows that `keep` lets pass, and what finding them took. By graph, if
-    /// there is one and the effort is not [`Effort::Exact`]; while fewer than `k` come back and rows
-    /// are left, the effort grows, and an exact scan is the last resort, so `min(k, rows kept)` rows
+    /// The `k` nearest of the rows that `keep` lets pass, and what finding them took. By graph or
+    /// partitions, if there are any and the effort is not [`Effort::Exact`]; while fewer than `k` come
+    /// back and rows are left, the effort grows, and an exact scan is the last resort, so `min(k, rows kept)` rows
     /// are always found.
     ///
     /// # Errors
