@@ -356,19 +356,21 @@ impl Kernels {
         }
     }
 
-    /// Makes a query's tables for rows that were coded by a book.
+    /// Makes a query's tables for rows that were coded by a book; see [`Tables::fill`].
     ///
     /// # Panics
     /// When the query has more runs than the book, or than a sum of 16 bits can take.
-    pub(crate) fn tables(self, tables: &mut Tables, book: Book<'_>, query: &[f32]) {
+    pub(crate) fn tables(self, tables: &mut Tables, book: Book<'_>, query: &[f32], least_scale: f32) {
         match self.level {
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Avx512Vnni => unsafe { x86::encode::tables_avx512(tables, book, query) },
+            Level::Avx512 | Level::Avx512Vnni => unsafe {
+                x86::encode::tables_avx512(tables, book, query, least_scale)
+            },
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { x86::encode::tables_avx2(tables, book, query) },
-            _ => tables.fill(book, query),
+            Level::Avx2 => unsafe { x86::encode::tables_avx2(tables, book, query, least_scale) },
+            _ => tables.fill(book, query, least_scale),
         }
     }
 

@@ -51,14 +51,16 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// Makes tables of the inner products of a book's entries with a query, which may be shorter than
-    /// the book's runs: a row's score is `base + scale * sum`, up to rounding.
+    /// the book's runs: a row's score is `base + scale * sum`, up to rounding. The scale is as small as the
+    /// entries allow, but no smaller than given.
     #[inline(always)]
-    pub(super) fn fill(&mut self, book: Book<'_>, query: &[f32]) {
+    pub(super) fn fill(&mut self, book: Book<'_>, query: &[f32], least_scale: f32) {
         let codes = query.len().div_ceil(book.width);
         assert!(codes <= MAX_CODES, "at most {MAX_CODES} codes");
         self.values.clear();
         self.values.resize(codes, [0.0; ENTRIES]);
-        let (mut base, mut range) = (0.0f32, f32::MIN_POSITIVE);
+        let least = (least_scale * f32::from(MAX_ENTRY)).max(f32::MIN_POSITIVE);
+        let (mut base, mut range) = (0.0f32, least);
         for (code, (values, part)) in self.values.iter_mut().zip(query.chunks(book.width)).enumerate() {
             for (&q, entries) in part.iter().zip(book.run(code)) {
                 values.iter_mut().zip(entries).for_each(|(v, e)| *v += q * e);

@@ -154,7 +154,7 @@ proptest! {
         };
         let values: Vec<f32> = (0..codes * 16).map(|_| next() as f32 / 1e7 - 0.5).collect();
         let mut tables = lookup::Tables::default();
-        tables.fill(encode::Book { width: 1, values: &values }, &vec![1.0; codes]);
+        tables.fill(encode::Book { width: 1, values: &values }, &vec![1.0; codes], 0.0);
         let size = lookup::block_bytes(codes);
         let mut bytes = vec![0; blocks * size];
         let rows: Vec<Vec<u8>> =
@@ -237,7 +237,7 @@ fn lookups_estimate_the_sum() {
     };
     for kernels in Kernels::available() {
         let mut tables = lookup::Tables::default();
-        kernels.tables(&mut tables, encode::Book { width: 2, values: &values }, &query);
+        kernels.tables(&mut tables, encode::Book { width: 2, values: &values }, &query, 0.0);
         let row: Vec<u8> = (0..codes).map(|code| (code * 7 % 16) as u8).collect();
         let mut block = vec![0; lookup::block_bytes(codes)];
         lookup::write_codes(&mut block, 31, &row);

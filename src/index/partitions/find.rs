@@ -13,6 +13,8 @@ const FIRST: usize = 32;
 
 /// Bytes of the next partition that are fetched while one is scanned.
 const FETCHED: usize = 1024;
+/// The tables' unit, at least, as a part of the best partition's score.
+const FINEST: f32 = 1e-6;
 /// Scores that are looked at together.
 const CHUNK: usize = 16;
 
@@ -78,7 +80,9 @@ impl Partitions {
         finder: &mut Finder,
     ) -> Result<(), BadPartition> {
         self.choose(kernels, query, probes.clamp(1, self.len()), finder);
-        kernels.tables(&mut finder.tables, self.book(), query);
+        // The partitions' scores must fit the tables' units, where rows hardly differ from their centroids.
+        let largest = finder.probed.first().map_or(0.0, |&list| finder.scores[list as u32 as usize].abs());
+        kernels.tables(&mut finder.tables, self.book(), query, largest * FINEST);
         self.scan(kernels, limit.max(1), keep, finder)
     }
 

@@ -115,6 +115,26 @@ fn equal_rows_are_all_found() {
     assert!(equal >= 990, "{equal} of 1000 equal rows");
 }
 
+/// Rows that are all their partition's centroid: nothing is left for the codes to tell.
+#[test]
+fn many_copies_of_few_rows() {
+    let few = clustered(40, 16, 40, SEED);
+    let rows = Vectors::new((0..4000).flat_map(|i| few.row(i % 40).to_vec()).collect(), 16).unwrap();
+    for metric in [Metric::Cosine, Metric::Dot] {
+        let index = Hnsw::build(&rows, metric, &partitions()).unwrap();
+        let exact = Flat::new(&rows, metric).unwrap();
+        for query in few.rows() {
+            let (found, want) = (index.search(query, 10).unwrap(), exact.search(query, 10).unwrap());
+            assert!(
+                (found[9].distance - want[9].distance).abs() < 1e-3,
+                "{metric}: {} {}",
+                found[9].distance,
+                want[9].distance
+            );
+        }
+    }
+}
+
 #[test]
 fn queries_unlike_the_rows_are_found() {
     let rows = clustered(8000, 32, 60, SEED);

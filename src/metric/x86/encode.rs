@@ -24,8 +24,8 @@ macro_rules! wider {
         /// # Safety
         /// The processor has the instruction set.
         #[target_feature(enable = $features)]
-        pub(in crate::metric) unsafe fn $tables(tables: &mut Tables, book: Book<'_>, query: &[f32]) {
-            tables.fill(book, query);
+        pub(in crate::metric) unsafe fn $tables(tables: &mut Tables, book: Book<'_>, query: &[f32], least: f32) {
+            tables.fill(book, query, least);
         }
     };
 }
