@@ -48,7 +48,7 @@ fn measure(args: &BenchArgs) -> Result<Outcome, Failure> {
     // The rows take memory that an index on disk may not leave: they are read when they are needed.
     let mut base = None;
     let build = if file.exists() {
-        json!({"seconds": 0.0, "cpu_seconds": 0.0, "threads": 0, "peak_rss_bytes": 0})
+        json!({"seconds": 0.0, "cpu_seconds": 0.0, "save_seconds": 0.0, "threads": 0, "peak_rss_bytes": 0})
     } else {
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
             .map_err(|e| Failure::stream(&file.display().to_string(), &e))?;
@@ -72,10 +72,13 @@ fn build(args: &BenchArgs, metric: Metric, base: &Vectors, file: &Path) -> Resul
     };
     let (started, cpu) = (Instant::now(), usage::cpu_seconds());
     let index = Hnsw::build(base, metric, &params)?;
+    let (seconds, cpu_seconds) = (started.elapsed().as_secs_f64(), usage::cpu_seconds() - cpu);
+    let started = Instant::now();
     index.save(file)?;
     Ok(json!({
-        "seconds": started.elapsed().as_secs_f64(),
-        "cpu_seconds": usage::cpu_seconds() - cpu,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "save_seconds": started.elapsed().as_secs_f64(),
         "threads": args.threads,
         "peak_rss_bytes": usage::peak_rss_bytes(),
     }))
@@ -224,11 +227,12 @@ fn report(args: &BenchArgs, measured: &Value) -> Result<Outcome, Failure> {
         if number(&build["seconds"]) > 0.0 {
             writeln!(
                 out,
-                "build   {:.2} s, {:.2} CPU-seconds, {} threads, peak memory {:.0} MB",
+                "build   {:.2} s, {:.2} CPU-seconds, {} threads, peak memory {:.0} MB; saved in {:.2} s",
                 number(&build["seconds"]),
                 number(&build["cpu_seconds"]),
                 build["threads"],
-                number(&build["peak_rss_bytes"]) / 1e6
+                number(&build["peak_rss_bytes"]) / 1e6,
+                number(&build["save_seconds"])
             )?;
         }
         writeln!(out, "file    {:.1} MB", number(&build["file_bytes"]) / 1e6)?;
