@@ -18,6 +18,7 @@ mod segment;
 mod space;
 mod spread;
 mod top;
+mod truth;
 
 #[cfg(feature = "collection")]
 pub(crate) use door::prepare;

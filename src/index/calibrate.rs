@@ -8,8 +8,9 @@ use rayon::prelude::*;
 
 use super::rows::RowsView;
 use super::space::Space;
-use super::spread;
 use super::top::{Candidate, Top};
+use super::{spread, truth};
+use crate::vectors::VectorsView;
 
 /// Rows kept out, at most.
 const SAMPLE: usize = 256;
@@ -27,8 +28,6 @@ const MARGIN: f32 = 4.0;
 const CROWD: f64 = 40.0;
 /// The effort where too few rows were there to measure with.
 const UNCALIBRATED: usize = 128;
-/// Sampled rows whose true neighbours one task looks for.
-const TASK: usize = 16;
 
 /// What was measured at one effort.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,22 +154,10 @@ pub(super) struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Finds the true neighbours of the sampled rows, by place, among all others.
-    pub fn new(rows: RowsView<'a>, sample: Vec<u32>) -> Self {
-        let mut is_sampled = vec![false; rows.len()];
-        sample.iter().for_each(|&row| is_sampled[row as usize] = true);
-        let tasks = sample.par_chunks(TASK).map(|sampled| {
-            let queries: Vec<Vec<f32>> = sampled.iter().map(|&row| query_of(rows, row)).collect();
-            let mut tops: Vec<Top> = sampled.iter().map(|_| Top::new(DEEPEST)).collect();
-            for id in (0..rows.len() as u32).filter(|&row| !is_sampled[row as usize]) {
-                for (query, top) in queries.iter().zip(&mut tops) {
-                    top.push(Candidate { rank: rows.rank(query, id), id });
-                }
-            }
-            tops.into_iter().map(Top::into_vec).collect::<Vec<_>>()
-        });
-        let truth = tasks.flatten_iter().collect();
-        Trial { rows, sample, truth }
+    /// Finds the true neighbours of the sampled rows, by place, among all others. `view` is of `rows`.
+    pub fn new(rows: VectorsView<'a>, view: RowsView<'a>, sample: Vec<u32>) -> Self {
+        let truth = truth::neighbors(rows, view, &sample, DEEPEST);
+        Trial { rows: view, sample, truth }
     }
 
     /// The same rows in another order: `rows` by their new places, and for each old place the new one.

@@ -99,6 +99,11 @@ impl<'a> RowsView<'a> {
         RowsView { values: Values::F32(rows.as_slice()), dim: rows.dim(), metric, kernels }
     }
 
+    /// What compares them.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
     /// How nearness is measured.
     pub fn metric(&self) -> Metric {
         self.metric

@@ -34,7 +34,8 @@ impl Made {
         let rows = given.permuted(&order);
         drop(given);
         let view = RowsView::of(rows.view(), metric, kernels);
-        let trial = Trial::new(view, Graph::last(rows.len(), params, Calibration::sample_size(rows.len())));
+        let trial =
+            Trial::new(rows.view(), view, Graph::last(rows.len(), params, Calibration::sample_size(rows.len())));
         let last = trial.sample().len();
         let codes = Codes::fits(rows.dim()).then(|| Codes::encode(metric, rows.view()));
         let codes = codes.map(|codes| (trial.margin(codes.view(kernels)), codes)).filter(|((_, fine), _)| *fine);
