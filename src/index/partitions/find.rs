@@ -139,7 +139,7 @@ impl Partitions {
         let (factors, all_blocks, starts) = (self.factors(), &self.blocks[..], &self.starts[..]);
         let inverse = 1.0 / tables.scale;
         let bytes = block_bytes(self.codes());
-        let capacity = (2 * limit).max(limit + 128);
+        let capacity = limit.saturating_mul(2).max(limit.saturating_add(128));
         found.clear();
         // The least score that is still among the best, in the tables' units.
         let mut least = i32::MIN;

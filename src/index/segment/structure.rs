@@ -149,7 +149,7 @@ impl Segment {
         // so is the number of candidates, since what tells them apart is small then.
         let (mut unlike, mut more) = (None, 1);
         loop {
-            let limit = more * self.calibration.candidates_for(work.ef, k).max(k);
+            let limit = self.calibration.candidates_for(work.ef, k).max(k).saturating_mul(more);
             let done = partitions.find(self.kernels, query, (work.ef, limit), keep, finder);
             done.map_err(|bad| StoreError::corrupt(self.path(), bad.to_string()))?;
             places.clear();
