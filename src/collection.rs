@@ -23,6 +23,7 @@ mod status;
 mod writer;
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,14 +78,7 @@ impl Collection {
     /// As [`Collection::open`] but for the absence; [`StoreError::Locked`] when another process is
     /// writing to a collection that is only now being made.
     pub fn open_or_create(path: impl AsRef<Path>, embedder: impl Embedder + 'static) -> Result<Self> {
-        let chunk = ChunkSize::default();
-        let mut collection = Self::with(path.as_ref(), Arc::new(embedder), chunk)?;
-        if collection.snapshot.is_none() {
-            collection.create()?;
-        } else {
-            collection.check_model()?;
-        }
-        Ok(collection)
+        Self::open_or_create_on(disk(path.as_ref())?, embedder)
     }
 
     /// Makes an empty collection whose documents are cut as `chunk` says.
@@ -98,7 +92,7 @@ impl Collection {
         chunk: ChunkSize,
     ) -> Result<Self> {
         Chunker::new(chunk, &|_| 0)?;
-        let mut collection = Self::with(path.as_ref(), Arc::new(embedder), chunk)?;
+        let mut collection = Self::on(disk(path.as_ref())?, Arc::new(embedder), chunk)?;
         if collection.snapshot.is_none() {
             collection.create()?;
             return Ok(collection);
@@ -119,11 +113,33 @@ impl Collection {
     /// [`CollectionError::NotFound`]; [`CollectionError::ModelMismatch`] when its vectors are
     /// another embedder's; [`CollectionError::NewerFormat`]; [`StoreError`] of damaged files.
     pub fn open(path: impl AsRef<Path>, embedder: impl Embedder + 'static) -> Result<Self> {
-        let collection = Self::with(path.as_ref(), Arc::new(embedder), ChunkSize::default())?;
+        Self::open_on(disk(path.as_ref())?, embedder)
+    }
+
+    /// [`Collection::open`] on another storage than a folder of the disk.
+    ///
+    /// # Errors
+    /// As [`Collection::open`].
+    pub fn open_on(storage: Arc<dyn Storage>, embedder: impl Embedder + 'static) -> Result<Self> {
+        let collection = Self::on(storage, Arc::new(embedder), ChunkSize::default())?;
         if collection.snapshot.is_none() {
             return Err(CollectionError::NotFound { path: collection.path }.into());
         }
         collection.check_model()?;
+        Ok(collection)
+    }
+
+    /// [`Collection::open_or_create`] on another storage than a folder of the disk.
+    ///
+    /// # Errors
+    /// As [`Collection::open_or_create`].
+    pub fn open_or_create_on(storage: Arc<dyn Storage>, embedder: impl Embedder + 'static) -> Result<Self> {
+        let mut collection = Self::on(storage, Arc::new(embedder), ChunkSize::default())?;
+        if collection.snapshot.is_none() {
+            collection.create()?;
+        } else {
+            collection.check_model()?;
+        }
         Ok(collection)
     }
 
@@ -136,22 +152,18 @@ impl Collection {
     /// [`StoreError::Io`].
     pub fn rebuild(path: impl AsRef<Path>, embedder: impl Embedder + 'static, chunk: ChunkSize) -> Result<Self> {
         Chunker::new(chunk, &|_| 0)?;
-        let path = std::path::absolute(path.as_ref()).map_err(|e| StoreError::io(path.as_ref(), "find", e))?;
+        let storage = disk(path.as_ref())?;
+        let path = storage.full_path(Path::new(""));
         check_place(&path)?;
-        let storage: Arc<dyn Storage> = Arc::new(Disk::new(&path));
         let mut base = Manifest::new(embedder.identity(), chunk);
         let writer = Writer::open_anew(storage.clone(), &mut base)?;
-        write_ignore_file(&path)?;
+        write_ignore_file(&*storage)?;
         let embedder = Arc::new(embedder);
         Ok(Collection { path, storage, embedder, snapshot: None, base, writer: Some(writer) })
     }
 
-    fn with(path: &Path, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
-        let path = std::path::absolute(path).map_err(|e| StoreError::io(path, "find", e))?;
-        Self::on(Arc::new(Disk::new(&path)), path, embedder, chunk)
-    }
-
-    fn on(storage: Arc<dyn Storage>, path: PathBuf, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
+    fn on(storage: Arc<dyn Storage>, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
+        let path = storage.full_path(Path::new(""));
         let snapshot = Snapshot::latest(&storage)?;
         let base = match &snapshot {
             Some(snapshot) => snapshot.manifest.clone(),
@@ -168,7 +180,7 @@ impl Collection {
             self.check_model()?;
             return Ok(());
         }
-        write_ignore_file(&self.path)?;
+        write_ignore_file(&*self.storage)?;
         self.commit_now()
     }
 
@@ -423,12 +435,19 @@ fn check_place(path: &Path) -> Result<()> {
 }
 
 /// Version control has no use for a collection; a folder of notes often is under version control.
-fn write_ignore_file(path: &Path) -> Result<()> {
-    let ignore = path.join(".gitignore");
-    if !ignore.exists() {
-        std::fs::write(&ignore, "*\n").map_err(|e| StoreError::io(ignore, "write", e))?;
-    }
-    Ok(())
+fn write_ignore_file(storage: &dyn Storage) -> Result<()> {
+    let ignore = Path::new(".gitignore");
+    let written = match storage.create(ignore) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e),
+    };
+    Ok(written.map_err(|e| StoreError::io(storage.full_path(ignore), "write", e))?)
+}
+
+fn disk(path: &Path) -> Result<Arc<dyn Storage>> {
+    let path = std::path::absolute(path).map_err(|e| StoreError::io(path, "find", e))?;
+    Ok(Arc::new(Disk::new(path)))
 }
 
 fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<StoredChunk> {

@@ -20,7 +20,6 @@ use super::snapshot::{self, LiveSegment, Snapshot, documents_error, write_tombst
 use crate::error::{CollectionError, Error, Result, StoreError};
 use crate::index::{HnswParams, Segment};
 use crate::metric::Metric;
-use crate::store::lock::WriterLock;
 use crate::store::{Storage, publish};
 use crate::vectors::Vectors;
 
@@ -29,6 +28,9 @@ const DOCUMENT_BUFFER: usize = 64 << 20;
 /// tantivy merges a segment, with those of its tier, when more than this part of its documents is
 /// deleted: then a store is at most a quarter larger than its live documents.
 const DELETED_DOCUMENTS: f32 = 0.2;
+
+/// The lock, for as long as it is not dropped.
+type Lock = Box<dyn Send + Sync>;
 
 /// The writer; holds the lock for its whole life.
 pub(super) struct Writer {
@@ -49,7 +51,7 @@ pub(super) struct Writer {
     anew: bool,
     failed: bool,
     // Last, so that it is given back when everything else is closed.
-    _lock: WriterLock,
+    _lock: Lock,
 }
 
 impl Writer {
@@ -88,7 +90,7 @@ impl Writer {
         Ok(writer)
     }
 
-    fn with(storage: Arc<dyn Storage>, tantivy: IndexWriter, fields: documents::Fields, lock: WriterLock) -> Self {
+    fn with(storage: Arc<dyn Storage>, tantivy: IndexWriter, fields: documents::Fields, lock: Lock) -> Self {
         Writer {
             storage,
             tantivy: Some(tantivy),
@@ -312,12 +314,12 @@ impl Drop for Writer {
     }
 }
 
-fn take_lock(storage: &dyn Storage) -> Result<WriterLock> {
+fn take_lock(storage: &dyn Storage) -> Result<Lock> {
     for folder in ["", documents_folder(), snapshot::FOLDER] {
         let folder = Path::new(folder);
         storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
     }
-    Ok(WriterLock::acquire(&storage.full_path(Path::new("LOCK")))?)
+    Ok(storage.lock(Path::new("LOCK"))?)
 }
 
 fn open_documents(storage: &Arc<dyn Storage>) -> Result<(IndexWriter, documents::Fields)> {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::Mapped;
+use super::lock::WriterLock;
 use crate::error::StoreError;
 
 /// A folder of write-once files, as seen by everything that gyeol writes.
@@ -61,6 +62,28 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// # Errors
     /// What the storage answers.
     fn sync_dir(&self, folder: &Path) -> io::Result<()>;
+
+    /// Makes the content of several files durable, in any order.
+    ///
+    /// # Errors
+    /// As [`StorageFile::sync`], for the first file that has one.
+    fn sync_files(&self, files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
+        files.iter_mut().try_for_each(|file| file.sync())
+    }
+
+    /// Takes the writer's lock, which is a file of this name; it is held until it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] at once when another holder has it; [`StoreError::Io`].
+    fn lock(&self, name: &Path) -> Result<Box<dyn Send + Sync>, StoreError>;
+
+    /// Gives a file a second name outside the storage, without copying it.
+    ///
+    /// # Errors
+    /// What the storage answers; [`io::ErrorKind::Unsupported`] where it cannot do that.
+    fn link_out(&self, _name: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Where a name is on disk, for messages.
     fn full_path(&self, name: &Path) -> PathBuf;
@@ -134,8 +157,21 @@ impl Storage for Disk {
         if cfg!(unix) { File::open(self.root.join(folder))?.sync_all() } else { Ok(()) }
     }
 
+    fn sync_files(&self, files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
+        sync_at_once(files)
+    }
+
+    fn lock(&self, name: &Path) -> Result<Box<dyn Send + Sync>, StoreError> {
+        Ok(Box::new(WriterLock::acquire(&self.root.join(name))?))
+    }
+
+    fn link_out(&self, name: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(self.root.join(name), to)
+    }
+
     fn full_path(&self, name: &Path) -> PathBuf {
-        self.root.join(name)
+        // Joined with nothing, a path would end with a slash.
+        if name.as_os_str().is_empty() { self.root.clone() } else { self.root.join(name) }
     }
 }
 
@@ -143,6 +179,22 @@ impl StorageFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
     }
+}
+
+/// Syncs files from several threads, so that the file system can write them in one go: each wait
+/// for the device then makes many of them durable.
+fn sync_at_once(files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
+    const THREADS: usize = 8;
+    if files.len() < 2 {
+        return files.iter_mut().try_for_each(|file| file.sync());
+    }
+    let part = files.len().div_ceil(THREADS);
+    std::thread::scope(|scope| {
+        let sync = |part: &mut [Box<dyn StorageFile>]| part.iter_mut().try_for_each(|file| file.sync());
+        let parts: Vec<_> = files.chunks_mut(part).map(|part| scope.spawn(move || sync(part))).collect();
+        let lost = || Err(io::Error::other("a thread that synced files failed"));
+        parts.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| lost()))
+    })
 }
 
 /// Writes a file so that its name has either the old content or the whole new one, and the new

@@ -121,6 +121,10 @@ impl Storage for Failing {
         spend(&self.left).and_then(|()| self.disk.sync_dir(folder))
     }
 
+    fn lock(&self, name: &Path) -> Result<Box<dyn Send + Sync>, StoreError> {
+        self.disk.lock(name)
+    }
+
     fn full_path(&self, name: &Path) -> PathBuf {
         self.disk.full_path(name)
     }
@@ -170,7 +174,7 @@ fn a_failing_disk_leaves_one_commit_or_the_other() {
 
         let left = Arc::new(AtomicI64::new(allowed));
         let storage = Arc::new(Failing { disk: Disk::new(home.at()), left: left.clone() });
-        let mut failing = Collection::on(storage, home.at(), Arc::new(builtin()), ChunkSize::default()).unwrap();
+        let mut failing = Collection::open_on(storage, builtin()).unwrap();
         let changed = failing
             .upsert(&[document("a", "text changed"), document("c", "text three")])
             .and_then(|_| failing.commit());
