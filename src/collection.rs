@@ -2,28 +2,39 @@
 //!
 //! ```text
 //! notes/.gyeol/
-//!   LOCK          held by the one process that writes
-//!   documents/    chunks and file records (tantivy); meta.json is the commit, with the manifest
-//!   vectors/      segments (.seg) and deleted rows (.del), named by the manifest
+//!   LOCK            held by the one process that writes
+//!   manifest.json   names all other files with their checksums; replacing it is the commit
+//!   documents/      chunks and file records (tantivy)
+//!   vectors/        segments (.seg) and their deleted rows (.del)
 //! ```
 //!
 //! Changes wait in memory until [`Collection::commit`]; then they are on disk, all or none.
 //! Searches see the collection as of the last commit made or [`Collection::refresh`] done here;
 //! readers in other processes keep what they opened and never wait for the writer.
 
+mod background;
 mod directory;
 mod documents;
 mod folder;
+mod ledger;
+mod maintain;
 mod manifest;
 mod merge;
+mod open;
+mod published;
 mod query;
 mod recall;
 mod snapshot;
 mod status;
+mod vectors;
 mod writer;
 
+/// What [`published`] is built of; model checkers put their own there.
+mod sync {
+    pub(super) use std::sync::{Arc, RwLock};
+}
+
 use std::collections::HashMap;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,12 +46,13 @@ pub use status::Status;
 
 use self::documents::{By, FileRecord, StoredChunk};
 use self::manifest::Manifest;
+use self::published::Published;
 use self::snapshot::{Snapshot, documents_error};
 use self::writer::Writer;
 use crate::embed::Embedder;
-use crate::error::{CollectionError, Result, StoreError};
+use crate::error::{CollectionError, Result};
 use crate::metric::Metric;
-use crate::store::{Disk, Storage};
+use crate::store::Storage;
 use crate::text::{self, ChunkSize, Chunker, SourceMap, Span};
 
 /// The folder of a collection within the folder whose files it holds.
@@ -65,134 +77,13 @@ pub struct Collection {
     storage: Arc<dyn Storage>,
     embedder: Arc<dyn Embedder>,
     /// The last commit; none before the first.
-    snapshot: Option<Snapshot>,
-    /// The manifest that the next commit starts from.
-    base: Manifest,
+    published: Arc<Published<Snapshot>>,
+    /// What a first commit starts from.
+    empty: Manifest,
     writer: Option<Writer>,
 }
 
 impl Collection {
-    /// Opens the collection at `path` (by custom `FOLDER/.gyeol`), or makes an empty one there.
-    ///
-    /// # Errors
-    /// As [`Collection::open`] but for the absence; [`StoreError::Locked`] when another process is
-    /// writing to a collection that is only now being made.
-    pub fn open_or_create(path: impl AsRef<Path>, embedder: impl Embedder + 'static) -> Result<Self> {
-        Self::open_or_create_on(disk(path.as_ref())?, embedder)
-    }
-
-    /// Makes an empty collection whose documents are cut as `chunk` says.
-    ///
-    /// # Errors
-    /// [`CollectionError::SettingMismatch`] when there is a collection that cuts otherwise, else as
-    /// [`Collection::open_or_create`].
-    pub fn open_or_create_with(
-        path: impl AsRef<Path>,
-        embedder: impl Embedder + 'static,
-        chunk: ChunkSize,
-    ) -> Result<Self> {
-        Chunker::new(chunk, &|_| 0)?;
-        let mut collection = Self::on(disk(path.as_ref())?, Arc::new(embedder), chunk)?;
-        if collection.snapshot.is_none() {
-            collection.create()?;
-            return Ok(collection);
-        }
-        collection.check_model()?;
-        if collection.chunk() != chunk {
-            let (stored, given) = (collection.chunk().to_string(), chunk.to_string());
-            let path = collection.path;
-            return Err(CollectionError::SettingMismatch { path, name: "cutting", stored, given }.into());
-        }
-        Ok(collection)
-    }
-
-    /// Opens the collection at `path`. Nothing is locked, and nothing is read but the documents'
-    /// metadata and the vector files' headers.
-    ///
-    /// # Errors
-    /// [`CollectionError::NotFound`]; [`CollectionError::ModelMismatch`] when its vectors are
-    /// another embedder's; [`CollectionError::NewerFormat`]; [`StoreError`] of damaged files.
-    pub fn open(path: impl AsRef<Path>, embedder: impl Embedder + 'static) -> Result<Self> {
-        Self::open_on(disk(path.as_ref())?, embedder)
-    }
-
-    /// [`Collection::open`] on another storage than a folder of the disk.
-    ///
-    /// # Errors
-    /// As [`Collection::open`].
-    pub fn open_on(storage: Arc<dyn Storage>, embedder: impl Embedder + 'static) -> Result<Self> {
-        let collection = Self::on(storage, Arc::new(embedder), ChunkSize::default())?;
-        if collection.snapshot.is_none() {
-            return Err(CollectionError::NotFound { path: collection.path }.into());
-        }
-        collection.check_model()?;
-        Ok(collection)
-    }
-
-    /// [`Collection::open_or_create`] on another storage than a folder of the disk.
-    ///
-    /// # Errors
-    /// As [`Collection::open_or_create`].
-    pub fn open_or_create_on(storage: Arc<dyn Storage>, embedder: impl Embedder + 'static) -> Result<Self> {
-        let mut collection = Self::on(storage, Arc::new(embedder), ChunkSize::default())?;
-        if collection.snapshot.is_none() {
-            collection.create()?;
-        } else {
-            collection.check_model()?;
-        }
-        Ok(collection)
-    }
-
-    /// An empty collection that takes the place of the one at `path` with its first commit: the way
-    /// to another embedder or another size of chunks. Until then the old one stands, damaged or not,
-    /// and readers read it.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] when another process writes to it; [`CollectionError::NotACollection`];
-    /// [`StoreError::Io`].
-    pub fn rebuild(path: impl AsRef<Path>, embedder: impl Embedder + 'static, chunk: ChunkSize) -> Result<Self> {
-        Chunker::new(chunk, &|_| 0)?;
-        let storage = disk(path.as_ref())?;
-        let path = storage.full_path(Path::new(""));
-        check_place(&path)?;
-        let mut base = Manifest::new(embedder.identity(), chunk);
-        let writer = Writer::open_anew(storage.clone(), &mut base)?;
-        write_ignore_file(&*storage)?;
-        let embedder = Arc::new(embedder);
-        Ok(Collection { path, storage, embedder, snapshot: None, base, writer: Some(writer) })
-    }
-
-    fn on(storage: Arc<dyn Storage>, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {
-        let path = storage.full_path(Path::new(""));
-        let snapshot = Snapshot::latest(&storage)?;
-        let base = match &snapshot {
-            Some(snapshot) => snapshot.manifest.clone(),
-            None => Manifest::new(embedder.identity(), chunk),
-        };
-        Ok(Collection { path, storage, embedder, snapshot, base, writer: None })
-    }
-
-    fn create(&mut self) -> Result<()> {
-        check_place(&self.path)?;
-        self.writer()?;
-        // Another process may have made it in the meantime.
-        if self.snapshot.is_some() {
-            self.check_model()?;
-            return Ok(());
-        }
-        write_ignore_file(&*self.storage)?;
-        self.commit_now()
-    }
-
-    fn check_model(&self) -> Result<()> {
-        let (stored, given) = (&self.base.model, self.embedder.identity());
-        if stored == given {
-            return Ok(());
-        }
-        let path = self.path.clone();
-        Err(CollectionError::ModelMismatch { path, stored: stored.to_string(), given: given.to_string() }.into())
-    }
-
     /// Where the collection is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -200,12 +91,12 @@ impl Collection {
 
     /// How documents are cut.
     pub fn chunk(&self) -> ChunkSize {
-        self.base.chunk()
+        self.manifest(|m| m.chunk())
     }
 
     /// How vectors are compared.
     pub fn metric(&self) -> Metric {
-        Metric::from_name(&self.base.metric).unwrap_or_default()
+        self.manifest(|m| Metric::from_name(&m.metric).unwrap_or_default())
     }
 
     /// Brings the collection in line with a folder: new and changed files are read, cut and
@@ -278,7 +169,7 @@ impl Collection {
     /// [`StoreError::Locked`].
     pub fn delete(&mut self, key: &str) -> Result<u64> {
         self.writer()?;
-        let committed = match &self.snapshot {
+        let committed = match self.snapshot() {
             Some(snapshot) => snapshot.documents.chunks(By::Key(key)).map_err(|e| documents_error(&self.path, e))?,
             None => Vec::new(),
         };
@@ -296,7 +187,7 @@ impl Collection {
     /// # Errors
     /// [`CollectionError::Documents`].
     pub fn get(&self, key: &str) -> Result<Vec<Hit>> {
-        let Some(snapshot) = &self.snapshot else { return Ok(Vec::new()) };
+        let Some(snapshot) = self.snapshot() else { return Ok(Vec::new()) };
         let chunks = snapshot.documents.chunks(By::Key(key)).map_err(|e| documents_error(&self.path, e))?;
         Ok(chunks.into_iter().map(|c| query::hit(0.0, c)).collect())
     }
@@ -306,25 +197,25 @@ impl Collection {
         Search::new(self, query)
     }
 
-    /// Makes all changes durable and visible. When this returns `Ok` they survive a power cut;
-    /// when the process dies before, the collection is as of the commit before.
+    /// Makes all changes durable and visible.
+    ///
+    /// 1. When this returns `Ok` the changes survive a killed process and a power cut.
+    /// 2. All of them are there or none: after a crash the collection is as of this commit or the one before.
+    /// 3. Readers, in this process and in others, keep what they opened, and never wait.
+    /// 4. There is one writer, across processes; its lock goes with its process.
+    /// 5. After an error nobody can know what reached the disk: this collection takes no more changes until it is
+    ///    opened again, which shows this commit or the one before.
+    ///
+    /// Small segments are joined on the way; larger ones are merged in the background after it (see
+    /// [`Collection::wait_for_merges`]), which changes no answer.
     ///
     /// # Errors
-    /// [`StoreError`] and [`CollectionError`]; the changes are lost then, the commit before
-    /// stands, and this collection takes no more changes until it is opened again.
+    /// [`StoreError`] and [`CollectionError`].
     pub fn commit(&mut self) -> Result<()> {
-        match &self.writer {
-            Some(writer) if writer.is_changed() => self.commit_now(),
+        match &mut self.writer {
+            Some(writer) if writer.is_changed() => writer.commit(),
             _ => Ok(()),
         }
-    }
-
-    fn commit_now(&mut self) -> Result<()> {
-        self.writer()?;
-        if let Some(writer) = &mut self.writer {
-            writer.commit(self.snapshot.as_ref(), &self.base)?;
-        }
-        self.refresh()
     }
 
     /// Sees what other processes committed.
@@ -336,51 +227,47 @@ impl Collection {
         if self.writer.as_ref().is_some_and(Writer::is_anew) {
             return Ok(());
         }
-        self.snapshot = Snapshot::latest(&self.storage)?;
-        self.base = match &self.snapshot {
-            Some(snapshot) => snapshot.manifest.clone(),
-            None => Manifest::new(self.embedder.identity(), self.chunk()),
-        };
+        let before = self.snapshot();
+        match Snapshot::latest(&self.storage, before.as_deref())? {
+            Some(latest) => {
+                self.published.publish(Arc::new(latest));
+            }
+            None => {
+                self.empty = Manifest::new(self.embedder.identity(), self.chunk());
+                self.published.clear();
+            }
+        }
         Ok(())
     }
 
-    /// Size and make, as of the last commit.
-    ///
-    /// # Errors
-    /// [`CollectionError::Documents`] and [`StoreError::Io`].
-    pub fn status(&self) -> Result<Status> {
-        status::of(&*self.storage, &self.path, self.snapshot.as_ref(), &self.base)
+    /// The last commit, as it was opened.
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.published.load()
     }
 
-    /// [`Collection::status`] of the collection at `path`, whatever its embedder.
-    ///
-    /// # Errors
-    /// As [`Collection::open`], but for the model.
-    pub fn status_of(path: impl AsRef<Path>) -> Result<Status> {
-        let path = path.as_ref();
-        let storage: Arc<dyn Storage> = Arc::new(Disk::new(path));
-        let Some(snapshot) = Snapshot::latest(&storage)? else {
-            return Err(CollectionError::NotFound { path: path.to_owned() }.into());
-        };
-        status::of(&*storage, path, Some(&snapshot), &snapshot.manifest)
+    /// Something of the manifest of the last commit, or of the empty collection before the first.
+    fn manifest<T>(&self, of: impl FnOnce(&Manifest) -> T) -> T {
+        match self.snapshot() {
+            Some(snapshot) => of(&snapshot.manifest),
+            None => of(&self.empty),
+        }
     }
 
     fn delete_by(&mut self, by: By<'_>) -> Result<u64> {
-        self.writer()?;
-        match (&mut self.writer, &self.snapshot) {
-            (Some(writer), snapshot) => writer.delete(snapshot.as_ref(), by),
-            (None, _) => Ok(0),
-        }
+        let snapshot = {
+            self.writer()?;
+            self.snapshot()
+        };
+        self.writer()?.delete(snapshot.as_deref(), by)
     }
 
     /// The writer, opened when the first change comes.
     fn writer(&mut self) -> Result<&mut Writer> {
         if self.writer.is_none() {
-            let mut writer = Writer::open(self.storage.clone())?;
+            let writer = Writer::open(self.storage.clone(), self.published.clone(), &self.empty)?;
             // Others may have committed since this collection was opened.
             self.refresh()?;
             self.check_model()?;
-            writer.begin(&self.base);
             self.writer = Some(writer);
         }
         match &mut self.writer {
@@ -392,7 +279,7 @@ impl Collection {
     /// File records with the changes that wait for a commit.
     fn file_records(&mut self) -> Result<HashMap<String, FileRecord>> {
         self.writer()?;
-        let records = self.snapshot.as_ref().map(|s| s.documents.records()).transpose();
+        let records = self.snapshot().map(|s| s.documents.records()).transpose();
         let mut records = records.map_err(|e| documents_error(&self.path, e))?.unwrap_or_default();
         for (name, record) in self.writer.iter().flat_map(|w| &w.records) {
             match record {
@@ -405,7 +292,7 @@ impl Collection {
 
     /// The committed vector of a text with this hash.
     fn vector_of_hash(&self, hash: &str) -> Result<Option<(Vec<f32>, f32)>> {
-        let Some(snapshot) = &self.snapshot else { return Ok(None) };
+        let Some(snapshot) = self.snapshot() else { return Ok(None) };
         let slot = snapshot.documents.slot_of_hash(hash).map_err(|e| documents_error(&self.path, e))?;
         let Some(slot) = slot else { return Ok(None) };
         Ok(snapshot.vector(slot)?)
@@ -423,31 +310,6 @@ impl Collection {
         };
         format!("{parts}/")
     }
-}
-
-/// Refuses a folder that holds anything else: what is not named by a manifest is removed there.
-fn check_place(path: &Path) -> Result<()> {
-    let is_empty = std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
-    if is_empty || path.join("LOCK").is_file() {
-        return Ok(());
-    }
-    Err(CollectionError::NotACollection { path: path.to_owned() }.into())
-}
-
-/// Version control has no use for a collection; a folder of notes often is under version control.
-fn write_ignore_file(storage: &dyn Storage) -> Result<()> {
-    let ignore = Path::new(".gitignore");
-    let written = match storage.create(ignore) {
-        Ok(mut file) => file.write_all(b"*\n"),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(e),
-    };
-    Ok(written.map_err(|e| StoreError::io(storage.full_path(ignore), "write", e))?)
-}
-
-fn disk(path: &Path) -> Result<Arc<dyn Storage>> {
-    let path = std::path::absolute(path).map_err(|e| StoreError::io(path, "find", e))?;
-    Ok(Arc::new(Disk::new(path)))
 }
 
 fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<StoredChunk> {

@@ -1,4 +1,7 @@
 //! tantivy's directory over gyeol's [`Storage`], in the sub-folder `documents`.
+//!
+//! Its files are sealed: the checksums of their blocks follow what tantivy wrote, and are compared when a block is
+//! first read. Its `meta.json` is a part of the collection's manifest.
 
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
@@ -12,113 +15,120 @@ use tantivy::directory::{
     WatchHandle, WritePtr,
 };
 
+use super::ledger::{Ledger, document_path};
+use super::manifest::Manifest;
 use crate::error::StoreError;
-use crate::store::{Mapped, Storage, StorageFile, publish};
+use crate::store::{Seal, Sealed, Sealer, Storage, StorageFile};
 
 /// The folder of the document store within the collection.
 pub(super) const FOLDER: &str = "documents";
-/// The file whose replacement is the commit.
+/// Where tantivy keeps what its commit is.
 const META: &str = "meta.json";
-/// tantivy's list of the files it made. Everything in the folder is tantivy's, so the list is read
-/// off the folder, and writing it (a sync for each new file) is saved.
+/// tantivy's list of the files it made: read off the manifest, never written.
 const MANAGED: &str = ".managed.json";
 
-/// The folder as tantivy sees it. With a frozen commit, `meta.json` reads as it was then, whatever
-/// a writer publishes meanwhile; a file of it that is gone says that the snapshot is too old.
+/// The folder as tantivy sees it.
 #[derive(Clone, Debug)]
 pub(super) struct DocumentDirectory {
     storage: Arc<dyn Storage>,
-    frozen: Option<Arc<[u8]>>,
+    side: Side,
+}
+
+#[derive(Clone, Debug)]
+enum Side {
+    /// As of one manifest, whatever a writer publishes meanwhile.
+    Frozen(Arc<Manifest>),
+    /// As the writer changes it.
+    Live(Arc<Ledger>),
 }
 
 impl DocumentDirectory {
     /// The folder as it changes: for the writer.
-    pub fn live(storage: Arc<dyn Storage>) -> Self {
-        DocumentDirectory { storage, frozen: None }
+    pub fn live(storage: Arc<dyn Storage>, ledger: Arc<Ledger>) -> Self {
+        DocumentDirectory { storage, side: Side::Live(ledger) }
     }
 
-    /// The folder as of the latest commit; `None` when there is none.
-    pub fn latest(storage: Arc<dyn Storage>) -> Result<Option<Self>, StoreError> {
-        let name = Path::new(FOLDER).join(META);
-        match storage.open(&name) {
-            Ok(meta) => match opened(&meta) {
-                Some(meta) => Ok(Some(DocumentDirectory { frozen: Some(meta.into()), storage })),
-                None => Err(StoreError::corrupt(storage.full_path(&name), WRONG_SUM)),
-            },
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            Err(e) => Err(StoreError::io(storage.full_path(&name), "open", e)),
+    /// The folder as of a manifest: for readers.
+    pub fn frozen(storage: Arc<dyn Storage>, manifest: Arc<Manifest>) -> Self {
+        DocumentDirectory { storage, side: Side::Frozen(manifest) }
+    }
+
+    fn seal(&self, name: &str) -> Option<Seal> {
+        match &self.side {
+            Side::Frozen(manifest) => manifest.documents.files.get(name).map(|seal| seal.0),
+            Side::Live(ledger) => ledger.document_seal(name),
         }
     }
 
-    /// Whether both are frozen at one commit.
-    pub fn is_same_commit(&self, other: &Self) -> bool {
-        self.frozen.is_some() && self.frozen == other.frozen
+    fn ledger(&self) -> io::Result<&Arc<Ledger>> {
+        match &self.side {
+            Side::Live(ledger) => Ok(ledger),
+            Side::Frozen(_) => Err(io::ErrorKind::PermissionDenied.into()),
+        }
     }
 }
 
-const WRONG_SUM: &str = "its checksum does not hold";
-/// Hexadecimal digits of the checksum's line.
-const SUM: usize = 32;
-
-/// A small file as it is stored: `meta.json` has no checksum of tantivy's, so one line of BLAKE3
-/// follows it.
-fn sealed(data: &[u8]) -> Vec<u8> {
-    let sum = blake3::hash(data).to_hex();
-    [data, b"\n", &sum.as_bytes()[..SUM], b"\n"].concat()
-}
-
-/// What was sealed; `None` when the checksum does not hold.
-fn opened(bytes: &[u8]) -> Option<&[u8]> {
-    let (data, sum) = bytes.split_at_checked(bytes.len().checked_sub(SUM + 2)?)?;
-    (sealed(data)[data.len()..] == *sum).then_some(data)
-}
-
-fn at(path: &Path) -> PathBuf {
-    Path::new(FOLDER).join(path)
+/// Opens a sealed file of documents.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened, or is not what was written.
+pub(super) fn open_document(storage: &dyn Storage, name: &Path, seal: Seal) -> Result<Sealed, StoreError> {
+    let path = document_path(storage, name);
+    let map = storage.open(&Path::new(FOLDER).join(name)).map_err(|e| StoreError::io(&path, "open", e))?;
+    Sealed::open(map, &path, seal)
 }
 
 impl Directory for DocumentDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        let map = self.storage.open(&at(path)).map_err(|e| read_error(e, path))?;
-        Ok(Arc::new(MappedFile(map)))
+        let Some(seal) = self.seal(&path.to_string_lossy()) else {
+            return Err(OpenReadError::FileDoesNotExist(path.to_owned()));
+        };
+        let file = open_document(&*self.storage, path, seal).map_err(|e| match e {
+            StoreError::Io { source, .. } => read_error(source, path),
+            damaged => read_error(as_io(damaged), path),
+        })?;
+        Ok(Arc::new(MappedFile(file)))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        self.storage.remove(&at(path)).map_err(|e| match e.kind() {
+        let removed = self.ledger().and_then(|ledger| ledger.remove_document(path));
+        removed.map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(path.to_owned()),
             _ => DeleteError::IoError { io_error: Arc::new(e), filepath: path.to_owned() },
         })
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        if path == Path::new(META) && self.frozen.is_some() {
-            return Ok(true);
-        }
-        self.storage.exists(&at(path)).map_err(|e| read_error(e, path))
+        Ok(match &self.side {
+            Side::Live(ledger) if path == Path::new(META) => ledger.meta().is_some(),
+            Side::Frozen(_) if path == Path::new(META) => true,
+            _ => self.seal(&path.to_string_lossy()).is_some(),
+        })
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        let file = self.storage.create(&at(path)).map_err(|e| match e.kind() {
+        let created = self.ledger().and_then(|ledger| Ok((ledger.create_document(path)?, ledger.clone())));
+        let (file, ledger) = created.map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => OpenWriteError::FileAlreadyExists(path.to_owned()),
             _ => OpenWriteError::IoError { io_error: Arc::new(e), filepath: path.to_owned() },
         })?;
-        Ok(BufWriter::new(Box::new(NewFile(file))))
+        let name = path.to_string_lossy().into_owned();
+        Ok(BufWriter::new(Box::new(NewFile { file: Some(file), sealer: Sealer::default(), name, ledger })))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        if path == Path::new(MANAGED) {
-            let files = self.storage.list(Path::new(FOLDER)).map_err(|e| read_error(e, path))?;
-            let names = files.iter().filter_map(|(file, _)| file.file_name()).map(|n| n.to_string_lossy());
-            let names: Vec<_> = names.filter(|n| !n.starts_with('.')).collect();
-            return serde_json::to_vec(&names).map_err(|e| read_error(e.into(), path));
-        }
-        match &self.frozen {
-            Some(meta) if path == Path::new(META) => Ok(meta.to_vec()),
-            _ => {
-                let bytes = self.storage.open(&at(path)).map_err(|e| read_error(e, path))?;
-                let wrong = || read_error(io::Error::new(io::ErrorKind::InvalidData, WRONG_SUM), path);
-                opened(&bytes).map(<[u8]>::to_vec).ok_or_else(wrong)
+        let absent = || OpenReadError::FileDoesNotExist(path.to_owned());
+        match &self.side {
+            Side::Frozen(manifest) if path == Path::new(META) => Ok(manifest.documents.meta.to_string().into_bytes()),
+            Side::Live(ledger) if path == Path::new(META) => ledger.meta().ok_or_else(absent),
+            side if path == Path::new(MANAGED) => {
+                let names = match side {
+                    Side::Frozen(manifest) => manifest.documents.files.keys().cloned().collect(),
+                    Side::Live(ledger) => ledger.document_names(),
+                };
+                serde_json::to_vec(&names).map_err(|e| read_error(e.into(), path))
             }
+            _ => Err(absent()),
         }
     }
 
@@ -126,17 +136,15 @@ impl Directory for DocumentDirectory {
         if path == Path::new(MANAGED) {
             return Ok(());
         }
-        publish(&*self.storage, &at(path), |out| out.write_all(&sealed(data))).map_err(|e| match e {
-            StoreError::Io { source, .. } => source,
-            other => io::Error::other(other.to_string()),
-        })
+        self.ledger()?.publish_meta(data)
     }
 
+    /// Names are synced when a manifest is published that may name them.
     fn sync_directory(&self) -> io::Result<()> {
-        self.storage.sync_dir(Path::new(FOLDER))
+        Ok(())
     }
 
-    /// Writers are kept apart by the collection's own lock, and readers hold frozen commits, so
+    /// Writers are kept apart by the collection's own lock, and readers hold frozen manifests, so
     /// tantivy's lock files (which a killed process would leave behind) are not needed.
     fn acquire_lock(&self, _lock: &Lock) -> Result<DirectoryLock, LockError> {
         Ok(DirectoryLock::from(Box::new(())))
@@ -147,6 +155,11 @@ impl Directory for DocumentDirectory {
     }
 }
 
+/// A damaged file as tantivy's readers can return it.
+fn as_io(damaged: StoreError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, damaged)
+}
+
 fn read_error(e: io::Error, path: &Path) -> OpenReadError {
     match e.kind() {
         io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_owned()),
@@ -155,7 +168,7 @@ fn read_error(e: io::Error, path: &Path) -> OpenReadError {
 }
 
 #[derive(Debug)]
-struct MappedFile(Mapped);
+struct MappedFile(Sealed);
 
 impl HasLen for MappedFile {
     fn len(&self) -> usize {
@@ -169,24 +182,48 @@ impl FileHandle for MappedFile {
             let reason = format!("bytes {range:?} of a file of {}", self.0.len());
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
         }
-        Ok(OwnedBytes::new(self.0.clone()).slice(range))
+        self.0.check(range.clone()).map_err(as_io)?;
+        Ok(OwnedBytes::new(self.0.map().clone()).slice(range))
     }
 }
 
-struct NewFile(Box<dyn StorageFile>);
+/// A file that tantivy is writing.
+struct NewFile {
+    /// Until its end is written.
+    file: Option<Box<dyn StorageFile>>,
+    sealer: Sealer,
+    name: String,
+    ledger: Arc<Ledger>,
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the file was written to its end before")
+}
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let written = self.file.as_mut().ok_or_else(ended)?.write(bytes)?;
+        self.sealer.take(&bytes[..written]);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.as_mut().map_or(Ok(()), |file| file.flush())
     }
 }
 
 impl TerminatingWrite for NewFile {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
-        self.0.sync()
+        let mut file = self.file.take().ok_or_else(ended)?;
+        let seal = std::mem::take(&mut self.sealer).finish(&mut *file)?;
+        self.ledger.add_document(&self.name, file, seal)
+    }
+}
+
+/// What tantivy read from a damaged file, if its error says so.
+pub(super) fn damage(error: &io::Error) -> Option<(PathBuf, String)> {
+    match error.get_ref()?.downcast_ref::<StoreError>()? {
+        StoreError::Corrupt { path, reason } => Some((path.clone(), reason.clone())),
+        _ => None,
     }
 }

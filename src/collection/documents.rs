@@ -206,7 +206,6 @@ fn with_fields(index: Index) -> tantivy::Result<(Index, Fields)> {
 pub(super) struct Documents {
     searcher: Searcher,
     fields: Fields,
-    payload: Option<String>,
 }
 
 impl Documents {
@@ -214,15 +213,9 @@ impl Documents {
     pub fn open(directory: DocumentDirectory) -> tantivy::Result<Self> {
         guarded(|| {
             let (index, fields) = with_fields(Index::open(directory)?)?;
-            let payload = index.load_metas()?.payload;
             let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-            Ok(Documents { searcher: reader.searcher(), fields, payload })
+            Ok(Documents { searcher: reader.searcher(), fields })
         })
-    }
-
-    /// The manifest, as the commit carries it; none when the first commit never ended.
-    pub fn payload(&self) -> Option<&str> {
-        self.payload.as_deref()
     }
 
     /// `(documents, chunks)`.

@@ -77,6 +77,9 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// What the search of each segment of vectors took; none by words.
     pub work: Vec<Work>,
+    /// Graphs, partitions and codes that were found damaged: their segments were searched exactly, which is
+    /// slower. [`Collection::repair`] makes them anew.
+    pub warnings: Vec<String>,
 }
 
 impl IntoIterator for Found {
@@ -97,6 +100,7 @@ pub struct Search<'a> {
     k: usize,
     mode: Mode,
     effort: Effort,
+    paranoid: bool,
 }
 
 impl<'a> Search<'a> {
@@ -104,7 +108,7 @@ impl<'a> Search<'a> {
     pub const DEFAULT_K: usize = 10;
 
     pub(super) fn new(collection: &'a Collection, query: &'a str) -> Self {
-        Search { collection, query, k: Self::DEFAULT_K, mode: Mode::Dense, effort: Effort::default() }
+        Search { collection, query, k: Self::DEFAULT_K, mode: Mode::Dense, effort: Effort::default(), paranoid: false }
     }
 
     /// How many hits, from 1; fewer come back only when the collection has fewer. Default
@@ -127,6 +131,14 @@ impl<'a> Search<'a> {
         self
     }
 
+    /// Whether graphs, partitions and codes are compared with their checksums before their first use, which reads
+    /// them whole once. Default `false`: links are checked as they are followed. Texts and full vectors are compared
+    /// when they are first read, always.
+    pub fn paranoid(mut self, paranoid: bool) -> Self {
+        self.paranoid = paranoid;
+        self
+    }
+
     /// Runs the search on the collection as of its last commit or refresh.
     ///
     /// # Errors
@@ -140,17 +152,21 @@ impl<'a> Search<'a> {
         if self.query.trim().is_empty() {
             return Err(CollectionError::Query("the query is blank; ask with at least one word".to_owned()).into());
         }
-        let Some(snapshot) = &self.collection.snapshot else {
-            return Ok(Found { mode: self.mode, hits: Vec::new(), work: Vec::new() });
+        let Some(snapshot) = self.collection.snapshot() else {
+            return Ok(Found { mode: self.mode, hits: Vec::new(), work: Vec::new(), warnings: Vec::new() });
         };
         if self.mode == Mode::Dense {
             let answer = embed_many(&self.collection.embedder, &[self.query], Role::Query)?;
             if answer.answers[0] == Answer::Embedded {
-                let (hits, work) = self.dense(snapshot, answer.vectors.row(0))?;
-                return Ok(Found { mode: Mode::Dense, hits, work });
+                if self.paranoid {
+                    snapshot.check_structures();
+                }
+                let (hits, work) = self.dense(&snapshot, answer.vectors.row(0))?;
+                return Ok(Found { mode: Mode::Dense, hits, work, warnings: snapshot.warnings() });
             }
         }
-        Ok(Found { mode: Mode::Lexical, hits: self.lexical(snapshot)?, work: Vec::new() })
+        let hits = self.lexical(&snapshot)?;
+        Ok(Found { mode: Mode::Lexical, hits, work: Vec::new(), warnings: Vec::new() })
     }
 
     fn dense(&self, snapshot: &Snapshot, query: &[f32]) -> Result<(Vec<Hit>, Vec<Work>)> {

@@ -47,12 +47,13 @@ impl Collection {
             let value = "0".to_owned();
             return Err(IndexError::Parameter { name: "sample", value, allowed: "at least 1" }.into());
         }
-        let Some(snapshot) = &self.snapshot else { return Ok(None) };
+        let Some(snapshot) = self.snapshot() else { return Ok(None) };
+        let snapshot = &*snapshot;
         let asked: Vec<Asked> = match sample {
             Sample::Rows(rows) => {
                 let ask = |(live, row): &(&LiveSegment, u32)| {
                     let (query, _) = live.segment.row(*row)?;
-                    ask(snapshot, &query, k, effort, Some(live.segment.slot(*row)))
+                    ask(snapshot, &query, k, effort, Some(live.segment.slot(*row)?))
                 };
                 spaced(snapshot, rows).par_iter().map(ask).collect::<Result<_, IndexError>>()?
             }
@@ -82,11 +83,11 @@ fn ask(
 
 /// `count` live rows, evenly spaced over the live rows of all segments.
 fn spaced(snapshot: &Snapshot, count: usize) -> Vec<(&LiveSegment, u32)> {
-    let live: usize = snapshot.segments.iter().map(LiveSegment::live).sum();
+    let live: usize = snapshot.segments.iter().map(|s| s.live()).sum();
     let count = count.min(live);
     let rows = snapshot.segments.iter().flat_map(|segment| {
         let rows = (0..segment.segment.len() as u32).filter(|row| !segment.deleted.contains(row));
-        rows.map(move |row| (segment, row))
+        rows.map(move |row| (&**segment, row))
     });
     // A row is taken when the part that is due grows by a whole one with it.
     let mut due = 0;

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::DocumentDirectory;
+use super::directory::{self, DocumentDirectory};
 use super::documents::Documents;
-use super::manifest::{FORMAT, Manifest, SegmentEntry};
+use super::manifest::{FileEntry, Manifest, SegmentEntry};
+use super::published::State;
 use crate::error::{CollectionError, Error, IndexError, Result, StoreError};
 use crate::index::{Effort, Segment, Work};
-use crate::metric::Metric;
 use crate::store::file::{self, Kind, Section, Sections};
-use crate::store::{Storage, publish};
+use crate::store::{Mapped, Seal, Storage};
 
 /// The folder of the vector files within the collection.
 pub(super) const FOLDER: &str = "vectors";
@@ -20,9 +20,19 @@ const DELETED_ROWS: u32 = 1;
 
 /// One commit, opened. Its files stay readable when a writer unlinks them.
 pub(super) struct Snapshot {
-    pub manifest: Manifest,
-    pub documents: Documents,
-    pub segments: Vec<LiveSegment>,
+    pub manifest: Arc<Manifest>,
+    pub documents: Arc<Documents>,
+    pub segments: Vec<Arc<LiveSegment>>,
+}
+
+impl State for Snapshot {
+    fn line(&self) -> &str {
+        &self.manifest.id
+    }
+
+    fn generation(&self) -> u64 {
+        self.manifest.generation
+    }
 }
 
 /// A segment and which of its rows are deleted.
@@ -48,54 +58,48 @@ impl LiveSegment {
 }
 
 impl Snapshot {
-    /// Opens the latest commit; `None` when there is none.
-    pub fn latest(storage: &Arc<dyn Storage>) -> Result<Option<Self>> {
-        let root = storage.full_path(Path::new(""));
-        let mut tried: Option<DocumentDirectory> = None;
+    /// Opens the latest commit; `None` when there is none. What has not changed since `before` is taken from
+    /// there.
+    pub fn latest(storage: &Arc<dyn Storage>, before: Option<&Snapshot>) -> Result<Option<Self>> {
+        let mut tried: Option<Manifest> = None;
         loop {
-            let Some(directory) = DocumentDirectory::latest(storage.clone())? else { return Ok(None) };
-            match Self::open(storage, directory.clone(), &root) {
-                // A writer unlinks files only after it published the commit that does without them:
-                // a file that is gone means a newer commit, or, when there is none, damage.
+            let Some(manifest) = Manifest::read(&**storage)? else { return Ok(None) };
+            match Self::open(storage, manifest.clone(), before) {
+                // A writer unlinks files only after it published the manifest that does without them:
+                // a file that is gone means a newer one, or, when there is none, damage.
                 Err(error) if is_gone(&error) => {
-                    if tried.as_ref().is_some_and(|t| t.is_same_commit(&directory)) {
-                        return Err(CollectionError::Corrupt {
-                            path: root,
-                            reason: format!("a file is gone ({error})"),
-                        }
-                        .into());
+                    if tried.as_ref() == Some(&manifest) {
+                        let (path, reason) = (storage.full_path(Path::new("")), format!("a file is gone ({error})"));
+                        return Err(CollectionError::Corrupt { path, reason }.into());
                     }
-                    tried = Some(directory);
+                    tried = Some(manifest);
                 }
-                opened => return opened,
+                opened => return opened.map(Some),
             }
         }
     }
 
-    fn open(storage: &Arc<dyn Storage>, directory: DocumentDirectory, root: &Path) -> Result<Option<Self>> {
-        let documents = Documents::open(directory).map_err(|e| documents_error(root, e))?;
-        let Some(payload) = documents.payload() else { return Ok(None) };
-        let corrupt = |reason: String| CollectionError::Corrupt { path: root.to_owned(), reason };
-        // The format is read first: a newer manifest may have other fields.
-        let format = serde_json::from_str::<serde_json::Value>(payload).ok().and_then(|m| m["format"].as_u64());
-        if let Some(found) = format.filter(|&f| f > u64::from(FORMAT)) {
-            let found = u32::try_from(found).unwrap_or(u32::MAX);
-            return Err(CollectionError::NewerFormat { path: root.to_owned(), found, supported: FORMAT }.into());
-        }
-        let manifest: Manifest = serde_json::from_str(payload).map_err(|e| corrupt(format!("the manifest: {e}")))?;
-        let metric = Metric::from_name(&manifest.metric).ok_or_else(|| corrupt("an unknown metric".to_owned()))?;
-        let mut segments = Vec::new();
-        for entry in &manifest.segments {
-            let live = open_segment(&**storage, entry)?;
-            let fits = (live.segment.len(), live.segment.metric()) == (entry.rows, metric)
-                && live.segment.dim() == manifest.model.dim
-                && live.deleted.len() == entry.deleted;
-            if !fits {
-                return Err(corrupt(format!("{} is not the file that the manifest means", entry.file)).into());
+    /// Opens what a manifest names.
+    pub fn open(storage: &Arc<dyn Storage>, manifest: Manifest, before: Option<&Snapshot>) -> Result<Self> {
+        let root = storage.full_path(Path::new(""));
+        let manifest = Arc::new(manifest);
+        let before = before.filter(|b| b.manifest.id == manifest.id);
+        let documents = match before.filter(|b| b.manifest.documents == manifest.documents) {
+            Some(before) => before.documents.clone(),
+            None => {
+                let directory = DocumentDirectory::frozen(storage.clone(), manifest.clone());
+                Arc::new(Documents::open(directory).map_err(|e| documents_error(&root, e))?)
             }
-            segments.push(live);
+        };
+        let mut segments = Vec::with_capacity(manifest.segments.len());
+        for entry in &manifest.segments {
+            let same = before.and_then(|b| b.segments.iter().find(|live| live.entry == *entry));
+            segments.push(match same {
+                Some(live) => live.clone(),
+                None => Arc::new(open_segment(&**storage, &manifest, entry)?),
+            });
         }
-        Ok(Some(Snapshot { manifest, documents, segments }))
+        Ok(Snapshot { manifest, documents, segments })
     }
 
     /// The `k` nearest live rows of all segments; the row of slot `without` is passed over.
@@ -108,76 +112,123 @@ impl Snapshot {
     ) -> Result<Nearest, IndexError> {
         let (mut rows, mut all_work) = (Vec::new(), Vec::new());
         for live in &self.segments {
-            let left_out = without.and_then(|slot| live.segment.row_of(slot));
+            let left_out = without.map(|slot| live.segment.row_of(slot)).transpose()?.flatten();
             let keep = |row: u32| left_out != Some(row) && !live.deleted.contains(&row);
             let all = live.deleted.is_empty() && left_out.is_none();
             let keep: Option<&(dyn Fn(u32) -> bool + Sync)> = if all { None } else { Some(&keep) };
             let (found, work) = live.segment.nearest(query, k, effort, keep)?;
             all_work.push(work);
-            rows.extend(found.iter().map(|n| (n.distance, live.segment.slot(n.id))));
+            for neighbor in found {
+                rows.push((neighbor.distance, live.segment.slot(neighbor.id)?));
+            }
         }
         rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         rows.truncate(k);
         Ok(Nearest { rows, work: all_work })
     }
 
+    /// Compares graphs, partitions and codes with their checksums, those not yet compared; [`Snapshot::warnings`]
+    /// tells what does not hold.
+    pub fn check_structures(&self) {
+        self.segments.iter().for_each(|live| live.segment.check_structure());
+    }
+
+    /// What of graphs, partitions and codes was found damaged.
+    pub fn warnings(&self) -> Vec<String> {
+        let warn = |live: &Arc<LiveSegment>| {
+            let reason = live.segment.damage()?;
+            let file = Path::new(FOLDER).join(&live.entry.file.name);
+            Some(format!("{}: searched exactly, since {reason}; run `gyeol repair`", file.display()))
+        };
+        self.segments.iter().filter_map(warn).collect()
+    }
+
     /// The unit vector of a slot and the norm it had.
     pub fn vector(&self, slot: u64) -> Result<Option<(Vec<f32>, f32)>, IndexError> {
-        let found = self.segments.iter().find_map(|live| Some((live, live.segment.row_of(slot)?)));
-        let owned =
-            |(live, row): (&LiveSegment, u32)| live.segment.row(row).map(|(row, norm)| (row.into_owned(), norm));
-        found.map(owned).transpose()
+        for live in &self.segments {
+            if let Some(row) = live.segment.row_of(slot)? {
+                return live.segment.row(row).map(|(row, norm)| Some((row.into_owned(), norm)));
+            }
+        }
+        Ok(None)
     }
 }
 
-fn open_segment(storage: &dyn Storage, entry: &SegmentEntry) -> Result<LiveSegment> {
-    let open = |file: &str| {
-        let name = Path::new(FOLDER).join(file);
-        let path = storage.full_path(&name);
-        storage.open(&name).map(|map| (map, path.clone())).map_err(|e| StoreError::io(path, "open", e))
-    };
-    let (map, path) = open(&entry.file)?;
+/// Opens a segment and the list of its deleted rows.
+pub(super) fn open_segment(storage: &dyn Storage, manifest: &Manifest, entry: &SegmentEntry) -> Result<LiveSegment> {
+    let (map, path) = open_file(storage, &entry.file)?;
     let segment = Segment::open(map, &path)?;
+    let other = || StoreError::corrupt(&path, "it is not the file that the manifest means");
+    let seal = segment.file().map(Sections::seal);
+    let fits = (segment.len(), segment.dim()) == (entry.rows, manifest.model.dim)
+        && segment.metric().name() == manifest.metric
+        && seal == Some(entry.file.seal.0);
+    if !fits {
+        return Err(other().into());
+    }
     let mut deleted = HashSet::new();
-    if let Some(file) = &entry.tombstones {
-        let (map, path) = open(file)?;
-        let sections = Sections::open(map, &path, Kind::Tombstones)?;
-        // Small, and a wrong row here would show a deleted text: read and checked at once.
-        sections.verify()?;
-        let rows: &[u32] = sections.slice(DELETED_ROWS, entry.deleted)?;
-        deleted.extend(rows.iter().filter(|&&row| (row as usize) < segment.len()));
+    if let Some(list) = &entry.deleted {
+        deleted = read_deleted(storage, &list.file, list.rows)?;
+        if deleted.iter().any(|&row| row as usize >= segment.len()) {
+            return Err(other().into());
+        }
     }
     Ok(LiveSegment { entry: entry.clone(), segment, deleted })
 }
 
+/// Maps a file of vectors whose length is the one noted.
+fn open_file(storage: &dyn Storage, file: &FileEntry) -> Result<(Mapped, PathBuf)> {
+    let name = Path::new(FOLDER).join(&file.name);
+    let path = storage.full_path(&name);
+    let map = storage.open(&name).map_err(|e| StoreError::io(&path, "open", e))?;
+    if map.len() as u64 != file.seal.0.bytes {
+        let reason = format!("{} bytes where {} were written", map.len(), file.seal.0.bytes);
+        return Err(StoreError::corrupt(path, reason).into());
+    }
+    Ok((map, path))
+}
+
+/// Reads a list of deleted rows: small, and a wrong row here would show a deleted text, so it is compared with its
+/// checksums at once.
+pub(super) fn read_deleted(storage: &dyn Storage, file: &FileEntry, rows: usize) -> Result<HashSet<u32>> {
+    let (map, path) = open_file(storage, file)?;
+    let sections = Sections::open(map, &path, Kind::Tombstones, &["", "DELETED_ROWS"])?;
+    if sections.seal() != file.seal.0 {
+        return Err(StoreError::corrupt(path, "it is not the file that the manifest means").into());
+    }
+    sections.verify()?;
+    Ok(sections.slice::<u32>(DELETED_ROWS, rows)?.iter().copied().collect())
+}
+
 /// Writes the file of a segment's deleted rows.
-pub(super) fn write_tombstones(storage: &dyn Storage, file: &str, deleted: &HashSet<u32>) -> Result<(), StoreError> {
+pub(super) fn write_deleted(out: &mut dyn std::io::Write, deleted: &HashSet<u32>) -> std::io::Result<Seal> {
     let mut rows: Vec<u32> = deleted.iter().copied().collect();
     rows.sort_unstable();
-    let sections = [Section { id: DELETED_ROWS, bytes: bytemuck::cast_slice(&rows) }];
-    publish(storage, &Path::new(FOLDER).join(file), |out| file::write(out, Kind::Tombstones, &sections).map(drop))
+    file::write(out, Kind::Tombstones, &[Section { id: DELETED_ROWS, bytes: bytemuck::cast_slice(&rows) }])
 }
 
 /// An error of the document store as ours: the file and the cause where tantivy names them.
 pub(super) fn documents_error(root: &Path, error: tantivy::TantivyError) -> Error {
     use tantivy::TantivyError as T;
     use tantivy::directory::error::{OpenReadError, OpenWriteError};
-    let full = |path: &PathBuf| root.join(super::directory::FOLDER).join(path);
+    let full = |path: &PathBuf| root.join(directory::FOLDER).join(path);
     let io = |path, action, source: &std::io::Error| {
         StoreError::io(path, action, std::io::Error::new(source.kind(), source.to_string())).into()
     };
+    let damaged = match &error {
+        T::OpenReadError(OpenReadError::IoError { io_error, .. }) | T::IoError(io_error) => directory::damage(io_error),
+        _ => None,
+    };
+    if let Some((path, reason)) = damaged {
+        return StoreError::corrupt(path, reason).into();
+    }
     match &error {
         T::OpenReadError(OpenReadError::FileDoesNotExist(path)) => {
             io(full(path), "open", &std::io::ErrorKind::NotFound.into())
         }
-        T::OpenReadError(OpenReadError::IoError { io_error, filepath })
-            if io_error.kind() == std::io::ErrorKind::InvalidData =>
-        {
-            StoreError::corrupt(full(filepath), io_error.to_string()).into()
-        }
         T::OpenReadError(OpenReadError::IoError { io_error, filepath }) => io(full(filepath), "read", io_error),
         T::OpenWriteError(OpenWriteError::IoError { io_error, filepath }) => io(full(filepath), "write", io_error),
-        T::IoError(source) => io(root.join(super::directory::FOLDER), "write or read", source),
+        T::IoError(source) => io(root.join(directory::FOLDER), "write or read", source),
         _ => CollectionError::Documents { path: root.to_owned(), reason: error.to_string() }.into(),
     }
 }

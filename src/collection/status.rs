@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::directory;
 use super::manifest::Manifest;
-use super::snapshot::{self, LiveSegment, Snapshot, documents_error};
+use super::snapshot::{self, Snapshot, documents_error};
 use crate::embed::ModelIdentity;
 use crate::error::{Result, StoreError};
 use crate::metric::Metric;
@@ -52,7 +52,7 @@ pub(super) fn of(
         let files = storage.list(folder).map_err(|e| StoreError::io(storage.full_path(folder), "list", e))?;
         bytes += files.iter().map(|f| f.1).sum::<u64>();
     }
-    let vectors: usize = snapshot.map_or(0, |s| s.segments.iter().map(LiveSegment::live).sum());
+    let vectors: usize = snapshot.map_or(0, |s| s.segments.iter().map(|s| s.live()).sum());
     Ok(Status {
         documents,
         chunks,
@@ -62,7 +62,7 @@ pub(super) fn of(
         chunk: manifest.chunk(),
         bytes,
         segments: manifest.segments.len(),
-        deleted_vectors: manifest.segments.iter().map(|s| s.deleted as u64).sum(),
+        deleted_vectors: manifest.segments.iter().map(|s| s.deleted_rows() as u64).sum(),
         format: manifest.format,
     })
 }

@@ -1,31 +1,31 @@
 //! The one writer of a collection: what is pending, and how it is committed.
 //!
-//! A commit writes and syncs the new vector files first and then commits tantivy with the manifest
-//! as payload: the replacement of `documents/meta.json` is the one moment at which the collection
-//! changes. Files that no manifest names any more are unlinked after it.
+//! A commit writes the new vector files and then commits tantivy; the manifest that tantivy's commit
+//! completes takes the place of the one before, which is the one moment at which the collection changes. Files
+//! that it does not name any more are unlinked after it.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use tantivy::IndexWriter;
-use tantivy::indexer::{LogMergePolicy, NoMergePolicy};
+use tantivy::indexer::{LogMergePolicy, MergePolicy, NoMergePolicy};
 
-use super::directory::DocumentDirectory;
+use super::background::{Background, DocumentsMerge};
+use super::directory::{self, DocumentDirectory};
 use super::documents::{self, By, FileRecord, StoredChunk};
-use super::manifest::{Manifest, SegmentEntry};
-use super::merge::{self, Rows};
-use super::snapshot::{self, LiveSegment, Snapshot, documents_error, write_tombstones};
-use crate::error::{CollectionError, Error, Result, StoreError};
-use crate::index::{HnswParams, Segment};
-use crate::metric::Metric;
-use crate::store::{Storage, publish};
-use crate::vectors::Vectors;
+use super::ledger::{Ledger, document_path};
+use super::manifest::Manifest;
+use super::merge::Rows;
+use super::published::Published;
+use super::snapshot::{self, LiveSegment, Snapshot, documents_error};
+use super::vectors::VectorFiles;
+use crate::error::{Result, StoreError};
+use crate::store::Storage;
 
 /// tantivy's buffer for documents that are not written yet.
 const DOCUMENT_BUFFER: usize = 64 << 20;
-/// tantivy merges a segment, with those of its tier, when more than this part of its documents is
+/// Segments of documents are merged, with those of their tier, when more than this part of their documents is
 /// deleted: then a store is at most a quarter larger than its live documents.
 const DELETED_DOCUMENTS: f32 = 0.2;
 
@@ -35,10 +35,17 @@ type Lock = Box<dyn Send + Sync>;
 /// The writer; holds the lock for its whole life.
 pub(super) struct Writer {
     storage: Arc<dyn Storage>,
+    ledger: Arc<Ledger>,
+    published: Arc<Published<Snapshot>>,
+    vectors: Arc<VectorFiles>,
+    background: Option<Background>,
     tantivy: Option<IndexWriter>,
     fields: documents::Fields,
+    dim: usize,
     next_slot: u64,
     rows: Rows,
+    /// Segments of pending rows that had to be written before the commit.
+    written: Vec<Arc<LiveSegment>>,
     /// Slots of chunks added since the last commit, by key and by file.
     by_key: HashMap<String, Vec<u64>>,
     by_file: HashMap<String, Vec<u64>>,
@@ -55,48 +62,66 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Takes the lock and opens the document store for writing, which makes it if it is absent.
-    pub fn open(storage: Arc<dyn Storage>) -> Result<Self> {
+    /// Takes the lock and opens the collection for writing, or prepares to make it as `empty` says.
+    pub fn open(storage: Arc<dyn Storage>, published: Arc<Published<Snapshot>>, empty: &Manifest) -> Result<Self> {
         let lock = take_lock(&*storage)?;
-        let (tantivy, fields) = open_documents(&storage)?;
-        check_documents(&tantivy, &storage)?;
-        Ok(Self::with(storage, tantivy, fields, lock))
+        let manifest = Manifest::read(&*storage)?;
+        let is_published = manifest.is_some();
+        let base = manifest.unwrap_or_else(|| empty.clone());
+        let ledger = Arc::new(Ledger::new(storage.clone(), base, is_published));
+        ledger.remove_unnamed();
+        check_documents(&storage, &ledger.base())?;
+        Self::with(storage, ledger, published, lock)
     }
 
     /// Takes the lock and opens a writer whose first commit leaves nothing of what is there now, which
-    /// may be damaged. `base` is told which file numbers are taken.
-    pub fn open_anew(storage: Arc<dyn Storage>, base: &mut Manifest) -> Result<Self> {
+    /// may be damaged.
+    pub fn open_anew(
+        storage: Arc<dyn Storage>,
+        published: Arc<Published<Snapshot>>,
+        mut empty: Manifest,
+    ) -> Result<Self> {
         let lock = take_lock(&*storage)?;
-        let (tantivy, fields) = open_documents(&storage).or_else(|error| {
-            if !matches!(error, Error::Store(StoreError::Corrupt { .. }) | Error::Collection(_)) {
-                return Err(error);
-            }
-            // Not even the store can be opened: there is nothing to keep until the commit.
-            for (path, _) in storage.list(Path::new(documents_folder())).unwrap_or_default() {
-                let _ = storage.remove(&path);
-            }
-            open_documents(&storage)
-        })?;
-        let root = storage.full_path(Path::new(""));
-        // A merge before the commit would end with unlinking files that the old commit still names.
-        tantivy.set_merge_policy(Box::new(NoMergePolicy));
-        documents::guarded(|| tantivy.delete_all_documents()).map_err(|e| documents_error(&root, e))?;
+        // Files of the old collection keep their names until the commit.
         for (path, _) in storage.list(Path::new(snapshot::FOLDER)).unwrap_or_default() {
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-            base.next_file = base.next_file.max(number.map_or(0, |n| n.saturating_add(1)));
+            empty.next_file = empty.next_file.max(number.map_or(0, |n| n.saturating_add(1)));
         }
-        let mut writer = Self::with(storage, tantivy, fields, lock);
+        let ledger = Arc::new(Ledger::new(storage.clone(), empty, false));
+        let mut writer = Self::with(storage, ledger, published, lock)?;
         (writer.changed, writer.anew) = (true, true);
         Ok(writer)
     }
 
-    fn with(storage: Arc<dyn Storage>, tantivy: IndexWriter, fields: documents::Fields, lock: Lock) -> Self {
-        Writer {
+    fn with(
+        storage: Arc<dyn Storage>,
+        ledger: Arc<Ledger>,
+        published: Arc<Published<Snapshot>>,
+        lock: Lock,
+    ) -> Result<Self> {
+        let root = storage.full_path(Path::new(""));
+        let directory = DocumentDirectory::live(storage.clone(), ledger.clone());
+        let opened = documents::open_or_create(directory);
+        let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
+        let tantivy = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
+        let tantivy = tantivy.map_err(|e| documents_error(&root, e))?;
+        // Merges are begun by the writer, so that it knows when they end.
+        tantivy.set_merge_policy(Box::new(NoMergePolicy));
+        let vectors = Arc::new(VectorFiles::new(storage.clone(), ledger.clone(), published.clone()));
+        let background =
+            Background::start(vectors.clone()).map_err(|e| StoreError::io(&root, "start merging in", e))?;
+        Ok(Writer {
+            next_slot: ledger.base().next_slot,
+            dim: ledger.base().model.dim,
             storage,
+            ledger,
+            published,
+            vectors,
+            background: Some(background),
             tantivy: Some(tantivy),
             fields,
-            next_slot: 0,
             rows: Rows::default(),
+            written: Vec::new(),
             by_key: HashMap::new(),
             by_file: HashMap::new(),
             records: HashMap::new(),
@@ -105,12 +130,7 @@ impl Writer {
             anew: false,
             failed: false,
             _lock: lock,
-        }
-    }
-
-    /// Starts counting slots where the latest commit stopped.
-    pub fn begin(&mut self, manifest: &Manifest) {
-        self.next_slot = manifest.next_slot;
+        })
     }
 
     /// Whether anything waits for a commit.
@@ -121,6 +141,11 @@ impl Writer {
     /// Whether the next commit replaces the whole collection.
     pub fn is_anew(&self) -> bool {
         self.anew
+    }
+
+    /// Bounds the bytes that a merge takes.
+    pub fn set_merge_memory(&self, bytes: u64) {
+        self.vectors.set_memory(bytes);
     }
 
     /// The files of the pending chunks of a key.
@@ -138,11 +163,23 @@ impl Writer {
         self.next_slot += 1;
         if let Some((_, row, norm)) = vector {
             self.rows.push(slot, row, norm);
+            self.write_full()?;
         }
         self.by_key.entry(chunk.key.clone()).or_default().push(slot);
         if let Some(file) = &chunk.path {
             self.by_file.entry(file.clone()).or_default().push(slot);
         }
+        Ok(())
+    }
+
+    /// Writes pending vectors before the commit when they would take more memory than a merge may.
+    fn write_full(&mut self) -> Result<()> {
+        if self.rows.len() < self.vectors.most_rows(self.dim) {
+            return Ok(());
+        }
+        let base = self.ledger.base();
+        let entry = self.vectors.write(std::mem::take(&mut self.rows), &base).inspect_err(|_| self.failed = true)?;
+        self.written.push(Arc::new(snapshot::open_segment(&*self.storage, &base, &entry)?));
         Ok(())
     }
 
@@ -197,117 +234,139 @@ impl Writer {
     }
 
     fn tantivy(&mut self) -> Result<&mut IndexWriter> {
-        let failed = || CollectionError::WriterFailed { path: self.storage.full_path(Path::new("")) };
-        if self.failed {
-            return Err(failed().into());
-        }
         // Taken only when the writer is dropped.
         match &mut self.tantivy {
-            Some(tantivy) => Ok(tantivy),
-            None => Err(CollectionError::WriterFailed { path: self.storage.full_path(Path::new("")) }.into()),
+            Some(tantivy) if !self.failed && !self.ledger.has_failed() => Ok(tantivy),
+            _ => Err(self.ledger.failure().into()),
         }
     }
 
     /// Makes everything pending durable. After an error the writer takes no more changes.
-    pub fn commit(&mut self, committed: Option<&Snapshot>, base: &Manifest) -> Result<()> {
+    pub fn commit(&mut self) -> Result<()> {
         self.tantivy()?;
-        let done = self.try_commit(committed, base);
+        let done = self.try_commit();
         if done.is_err() {
             self.failed = true;
+            self.ledger.fail();
         }
         done
     }
 
-    fn try_commit(&mut self, committed: Option<&Snapshot>, base: &Manifest) -> Result<()> {
+    fn try_commit(&mut self) -> Result<()> {
         let root = self.storage.full_path(Path::new(""));
-        let mut manifest = Manifest { next_slot: self.next_slot, ..base.clone() };
+        let vectors = self.vectors.clone();
+        let turn = vectors.turn();
+        let now = self.published.load().filter(|_| !self.anew);
+        let base = self.ledger.base();
         let mut rows = std::mem::take(&mut self.rows);
         rows.retain(|slot| !self.dead.contains(&slot));
-        let segments = committed.map_or(&[][..], |s| &s.segments);
-        manifest.segments = self.vector_files(segments, rows, &mut manifest)?;
-        let payload = serde_json::to_string(&manifest)
-            .map_err(|e| CollectionError::Corrupt { path: root.clone(), reason: format!("the manifest: {e}") })?;
+        let mut before = now.as_ref().map(|now| now.segments.clone()).unwrap_or_default();
+        before.append(&mut self.written);
+        let segments = vectors.commit(&turn, &before, rows, &self.dead, &base)?;
+        let number = base.commit + 1;
+        self.ledger.begin(Manifest { commit: number, next_slot: self.next_slot, segments, ..base });
         let tantivy = self.tantivy()?;
         let committed = documents::guarded(|| {
             let mut prepared = tantivy.prepare_commit()?;
-            prepared.set_payload(&payload);
+            prepared.set_payload(&number.to_string());
             prepared.commit()
         });
         committed.map_err(|e| documents_error(&root, e))?;
+        self.forget_pending();
+        if std::mem::take(&mut self.anew) {
+            self.ledger.remove_unnamed();
+        }
+        let after = Snapshot::open(&self.storage, self.ledger.base(), now.as_deref())?;
+        if let Some(now) = &now {
+            vectors.remove_unnamed(&now.manifest, &after.manifest);
+        }
+        self.published.publish(Arc::new(after));
+        drop(turn);
+        // The commit is done: what cannot be merged now can be later.
+        let _ = self.merge_documents();
+        self.background.iter().for_each(Background::look);
+        Ok(())
+    }
+
+    fn forget_pending(&mut self) {
         self.by_key.clear();
         self.by_file.clear();
         self.records.clear();
         self.dead.clear();
-        if std::mem::take(&mut self.anew) {
-            self.tantivy()?.set_merge_policy(merge_policy());
-        }
         self.changed = false;
-        self.unlink_unused(&manifest);
-        Ok(())
     }
 
-    /// The segments after this commit; new files are written.
-    fn vector_files(&self, old: &[LiveSegment], new: Rows, manifest: &mut Manifest) -> Result<Vec<SegmentEntry>> {
-        let mut deleted: Vec<HashSet<u32>> = Vec::new();
-        for live in old {
-            let newly = self.dead.iter().filter_map(|&slot| live.segment.row_of(slot));
-            deleted.push(live.deleted.iter().copied().chain(newly).collect());
+    /// Begins the merges of documents that are due, unless some are under way; whether there were any.
+    fn merge_documents(&mut self) -> Result<bool> {
+        if self.background.as_ref().is_none_or(Background::merges_documents) {
+            return Ok(false);
         }
-        let live: Vec<usize> = old.iter().zip(&deleted).map(|(s, d)| s.segment.len() - d.len()).collect();
-        let total: Vec<usize> = old.iter().map(|s| s.segment.len()).collect();
-        let absorbed = merge::choose(&live, &total, new.len());
-        let mut entries = Vec::new();
-        let mut merged = new;
-        for (i, segment) in old.iter().enumerate() {
-            if absorbed.contains(&i) {
-                merged.take(&segment.segment, &deleted[i])?;
-            } else if deleted[i].len() == segment.deleted.len() {
-                entries.push(segment.entry.clone());
-            } else {
-                let file = file_name(manifest, "del");
-                write_tombstones(&*self.storage, &file, &deleted[i])?;
-                entries.push(SegmentEntry {
-                    tombstones: Some(file),
-                    deleted: deleted[i].len(),
-                    ..segment.entry.clone()
-                });
+        let mut policy = LogMergePolicy::default();
+        policy.set_del_docs_ratio_before_merge(DELETED_DOCUMENTS);
+        self.begin_documents(|segments| {
+            policy.compute_merge_candidates(segments).into_iter().map(|candidate| candidate.0).collect()
+        })
+    }
+
+    fn begin_documents(
+        &mut self,
+        choose: impl FnOnce(&[tantivy::SegmentMeta]) -> Vec<Vec<tantivy::index::SegmentId>>,
+    ) -> Result<bool> {
+        let root = self.storage.full_path(Path::new(""));
+        let tantivy = self.tantivy()?;
+        let begun = documents::guarded(|| {
+            let groups = choose(&tantivy.index().searchable_segment_metas()?);
+            let begin = |ids: Vec<_>| {
+                let merge = tantivy.merge(&ids);
+                Box::new(move || merge.wait()) as DocumentsMerge
+            };
+            Ok(groups.into_iter().map(begin).collect::<Vec<_>>())
+        });
+        let begun = begun.map_err(|e| documents_error(&root, e))?;
+        let any = !begun.is_empty();
+        if let Some(background) = self.background.as_ref().filter(|_| any) {
+            background.wait_for_documents(begun);
+        }
+        Ok(any)
+    }
+
+    /// Waits until nothing is left to merge, and tells what went wrong with merging.
+    pub fn wait_for_merges(&mut self) -> Result<Vec<String>> {
+        loop {
+            self.background.iter().for_each(Background::look);
+            self.background.iter().for_each(Background::wait);
+            let trouble = self.background.as_ref().map(Background::trouble).unwrap_or_default();
+            if !trouble.is_empty() || !self.merge_documents()? {
+                return Ok(trouble);
             }
         }
-        if merged.len() > 0 {
-            entries.push(self.write_segment(merged, manifest)?);
-        }
-        Ok(entries)
     }
 
-    fn write_segment(&self, rows: Rows, manifest: &mut Manifest) -> Result<SegmentEntry> {
-        let metric = Metric::from_name(&manifest.metric).unwrap_or_default();
-        let (slots, data, norms) = rows.into_ascending();
-        let n = slots.len();
-        let vectors = Vectors::new(data, manifest.model.dim)?;
-        let segment = Segment::build(metric, Cow::Owned(vectors), norms, slots, &HnswParams::default());
-        let file = file_name(manifest, "seg");
-        publish(&*self.storage, &Path::new(snapshot::FOLDER).join(&file), |out| segment.write(out).map(drop))?;
-        Ok(SegmentEntry { file, rows: n, tombstones: None, deleted: 0 })
-    }
-
-    /// Unlinks the vector files that no manifest names. What stays behind costs space only, and is
-    /// tried again after the next commit.
-    fn unlink_unused(&self, manifest: &Manifest) {
-        let used =
-            |name: &str| manifest.segments.iter().any(|s| s.file == name || s.tombstones.as_deref() == Some(name));
-        for (path, _) in self.storage.list(Path::new(snapshot::FOLDER)).unwrap_or_default() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !used(&name) {
-                let _ = self.storage.remove(&path);
-            }
+    /// Writes everything anew that has deleted rows or documents, and as few files as the memory allows.
+    pub fn compact(&mut self) -> Result<()> {
+        self.wait_for_merges()?;
+        self.begin_documents(|segments| {
+            let gains = segments.len() > 1 || segments.iter().any(|s| s.num_deleted_docs() > 0);
+            let all = segments.iter().map(tantivy::SegmentMeta::id).collect();
+            if gains { vec![all] } else { Vec::new() }
+        })?;
+        self.vectors.merge_all()?;
+        self.background.iter().for_each(Background::wait);
+        match self.background.as_ref().map(Background::trouble).unwrap_or_default().into_iter().next() {
+            None => Ok(()),
+            Some(trouble) => Err(self.ledger.trouble(trouble).into()),
         }
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Merges of the document store go on in the background; cut off, their work would be lost
-        // and every short run would leave one more small segment. They are a matter of seconds.
+        // Merges go on in the background; cut off, their work would be lost and every short run would leave one
+        // more small segment.
+        if !self.failed && !self.changed {
+            let _ = self.wait_for_merges();
+        }
+        self.background = None;
         if let Some(tantivy) = self.tantivy.take().filter(|_| !self.failed && !self.changed) {
             let _ = tantivy.wait_merging_threads();
         }
@@ -315,60 +374,19 @@ impl Drop for Writer {
 }
 
 fn take_lock(storage: &dyn Storage) -> Result<Lock> {
-    for folder in ["", documents_folder(), snapshot::FOLDER] {
+    for folder in ["", directory::FOLDER, snapshot::FOLDER] {
         let folder = Path::new(folder);
         storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
     }
     Ok(storage.lock(Path::new("LOCK"))?)
 }
 
-fn open_documents(storage: &Arc<dyn Storage>) -> Result<(IndexWriter, documents::Fields)> {
-    let root = storage.full_path(Path::new(""));
-    remove_leftovers(&**storage);
-    let opened = documents::open_or_create(DocumentDirectory::live(storage.clone()));
-    let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
-    let writer = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
-    let writer = writer.map_err(|e| documents_error(&root, e))?;
-    writer.set_merge_policy(merge_policy());
-    Ok((writer, fields))
-}
-
-/// tantivy's own tiers, but for deleted documents: it would keep them until chance has their tier merged.
-fn merge_policy() -> Box<LogMergePolicy> {
-    let mut policy = LogMergePolicy::default();
-    policy.set_del_docs_ratio_before_merge(DELETED_DOCUMENTS);
-    Box::new(policy)
-}
-
-/// Reads the documents' files against their checksums. tantivy merges them on threads of its own,
+/// Reads the documents' files against their checksums. tantivy changes them on threads of its own,
 /// where damage would end the process.
-fn check_documents(tantivy: &IndexWriter, storage: &Arc<dyn Storage>) -> Result<()> {
-    let root = storage.full_path(Path::new(""));
-    let damaged = documents::guarded(|| tantivy.index().validate_checksum()).map_err(|e| documents_error(&root, e))?;
-    match damaged.into_iter().next() {
-        None => Ok(()),
-        Some(file) => {
-            let reason = format!("{} does not have its checksum", Path::new(documents_folder()).join(file).display());
-            Err(CollectionError::Corrupt { path: root, reason }.into())
-        }
+fn check_documents(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<()> {
+    for (name, seal) in &manifest.documents.files {
+        let name = Path::new(name);
+        directory::open_document(&**storage, name, seal.0)?.verify(&document_path(&**storage, name))?;
     }
-}
-
-/// Removes the half-written files of a writer that was killed; they are named like no other file.
-fn remove_leftovers(storage: &dyn Storage) {
-    for (path, _) in storage.list(Path::new(documents_folder())).unwrap_or_default() {
-        if path.extension().is_some_and(|ending| ending == "tmp") {
-            let _ = storage.remove(&path);
-        }
-    }
-}
-
-fn documents_folder() -> &'static str {
-    super::directory::FOLDER
-}
-
-fn file_name(manifest: &mut Manifest, ending: &str) -> String {
-    let number = manifest.next_file;
-    manifest.next_file += 1;
-    format!("{number:08}.{ending}")
+    Ok(())
 }

@@ -249,7 +249,9 @@ impl<'a> Trial<'a> {
             // With full rows, then by codes.
             let mut hits = [[0.0f64; 3]; 2];
             for (depth, k) in DEPTHS.into_iter().enumerate().filter(|(_, k)| *k <= found.len()) {
-                let (best, _) = rescore(self.rows, &query, k, margin, &found);
+                let rescored =
+                    rescore(self.rows, &query, (k, margin), &found, |_| Ok::<_, std::convert::Infallible>(()));
+                let Ok((best, _)) = rescored;
                 let truth = &truth[..k.min(truth.len())];
                 for (hits, best) in hits.iter_mut().zip([best.as_slice(), &found[..k]]) {
                     let common = best.iter().filter(|c| truth.iter().any(|t| t.id == c.id)).count();
@@ -276,18 +278,26 @@ fn query_of(rows: RowsView<'_>, row: u32) -> Vec<f32> {
 
 /// The `k` nearest of candidates, which are sorted by estimated ranks, by their full rows. After
 /// the first `k`, candidates are compared until the next one cannot be among the `k` any more, as
-/// far as the codes stray by no more than `margin`. With the number of those compared.
-pub(super) fn rescore(rows: RowsView<'_>, query: &[f32], k: usize, margin: f32, found: &[Candidate]) -> (Top, usize) {
+/// far as the codes stray by no more than `margin`. With the number of those compared. A place that does
+/// not pass the `check` is the error.
+pub(super) fn rescore<E>(
+    rows: RowsView<'_>,
+    query: &[f32],
+    (k, margin): (usize, f32),
+    found: &[Candidate],
+    check: impl Fn(u32) -> Result<(), E>,
+) -> Result<(Top, usize), E> {
     let (mut top, mut compared) = (Top::new(k), 0);
     found.iter().take(k).for_each(|c| rows.prefetch(c.id));
     for c in found {
         if top.as_slice().len() == k && top.as_slice().last().is_some_and(|worst| c.rank - margin > worst.rank) {
             break;
         }
+        check(c.id)?;
         top.push(Candidate { rank: rows.rank(query, c.id), id: c.id });
         compared += 1;
     }
-    (top, compared)
+    Ok((top, compared))
 }
 
 #[cfg(test)]

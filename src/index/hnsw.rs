@@ -182,6 +182,19 @@ impl Hnsw {
         self.segment.set_rescoring(rescoring);
     }
 
+    /// What of a mapped index's graph, partitions or codes was found damaged so far. Then every search is
+    /// exact, and slower; build the index again. A damaged row is an error of the search that meets it.
+    pub fn damage(&self) -> Option<&str> {
+        self.segment.damage()
+    }
+
+    /// Compares graph, partitions and codes of a mapped index with their checksums, which reads them whole;
+    /// [`Hnsw::damage`] tells what does not hold. Without it links are checked as they are followed, and blocks of
+    /// full rows when they are first read; [`Hnsw::verify`] compares everything.
+    pub fn check_structure(&self) {
+        self.segment.check_structure();
+    }
+
     /// [`Index::search`] with another effort than the default.
     ///
     /// # Errors

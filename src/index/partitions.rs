@@ -117,10 +117,10 @@ impl Partitions {
             rows: rows.len(),
             dim,
             width,
-            starts: Column::Owned(starts),
-            centroids: Column::Owned(codes),
-            numbers: Column::Owned(numbers),
-            blocks: Column::Owned(blocks),
+            starts: Column::owned(starts),
+            centroids: Column::owned(codes),
+            numbers: Column::owned(numbers),
+            blocks: Column::owned(blocks),
         };
         (partitions, order)
     }

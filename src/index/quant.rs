@@ -93,7 +93,7 @@ impl Codes {
                 out[side + 4..side + 8].copy_from_slice(&length_term(metric, centred).to_le_bytes());
             },
         );
-        Codes { metric, dim, mean: Column::Owned(mean), bytes: Column::Owned(bytes) }
+        Codes { metric, dim, mean: Column::owned(mean), bytes: Column::owned(bytes) }
     }
 
     /// The mean that rows and queries are taken less of; empty for the inner product.

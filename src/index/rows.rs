@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::RowStorage;
 use super::space::Space;
+use crate::error::StoreError;
 use crate::metric::{Kernels, Metric, prefetch};
 use crate::store::Column;
 use crate::vectors::{Vectors, VectorsView, norm_squared};
@@ -27,12 +28,12 @@ impl Rows {
     pub fn new(storage: RowStorage, rows: Vectors) -> Self {
         match storage {
             RowStorage::Codes => Rows::None,
-            RowStorage::F32 => Rows::F32(Column::Owned(rows.into_vec())),
+            RowStorage::F32 => Rows::F32(Column::owned(rows.into_vec())),
             RowStorage::F16 => {
                 let mut out = vec![0u16; rows.as_slice().len()];
                 let blocks = out.par_chunks_mut(1 << 16).zip(rows.as_slice().par_chunks(1 << 16));
                 blocks.for_each(|(out, values)| out.reinterpret_cast_mut::<f16>().convert_from_f32_slice(values));
-                Rows::F16(Column::Owned(out))
+                Rows::F16(Column::owned(out))
             }
         }
     }
@@ -52,6 +53,31 @@ impl Rows {
             Rows::F32(values) => bytemuck::cast_slice(values),
             Rows::F16(values) => bytemuck::cast_slice(values),
             Rows::None => &[],
+        }
+    }
+
+    /// Compares the blocks that hold a place with their checksums, those not yet compared.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] naming the block that does not hold.
+    #[inline]
+    pub fn check(&self, dim: usize, place: u32) -> Result<(), StoreError> {
+        match self {
+            Rows::F32(values) => values.check(place as usize * dim, dim),
+            Rows::F16(values) => values.check(place as usize * dim, dim),
+            Rows::None => Ok(()),
+        }
+    }
+
+    /// [`Rows::check`] of every place.
+    ///
+    /// # Errors
+    /// As [`Rows::check`].
+    pub fn check_all(&self) -> Result<(), StoreError> {
+        match self {
+            Rows::F32(values) => values.check_all(),
+            Rows::F16(values) => values.check_all(),
+            Rows::None => Ok(()),
         }
     }
 

@@ -10,7 +10,6 @@ mod structure;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
-#[cfg(feature = "collection")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,7 +25,7 @@ use super::{Effort, Neighbor, Plan, RowStorage, Work};
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
 use crate::store::file::Sections;
-use crate::store::{Column, Mapped};
+use crate::store::{Column, Mapped, Seal};
 use crate::vectors::Vectors;
 
 /// Norms this near to 1 are rounding, and not kept.
@@ -54,6 +53,8 @@ pub(crate) struct Segment {
     /// Whether candidates are compared by their full rows, where there are any.
     rescoring: bool,
     file: Option<Sections>,
+    /// What of structure and calibration does not hold, once that is known; then rows are scanned.
+    damage: OnceLock<String>,
 }
 
 impl Segment {
@@ -76,18 +77,19 @@ impl Segment {
             metric,
             dim,
             len,
-            slots: Column::Owned(slots),
-            norms: Column::Owned(norms),
-            order: Column::Owned(Vec::new()),
+            slots: Column::owned(slots),
+            norms: Column::owned(norms),
+            order: Column::owned(Vec::new()),
             #[cfg(feature = "collection")]
             places: OnceLock::new(),
-            rows: Rows::F32(Column::Owned(Vec::new())),
+            rows: Rows::F32(Column::owned(Vec::new())),
             params: params.clone(),
             structure: None,
             calibration: Calibration::default(),
             kernels,
             rescoring: true,
             file: None,
+            damage: OnceLock::new(),
         };
         if len == 0 || len < params.graph_from_rows {
             let storage = if params.storage == RowStorage::Codes { RowStorage::F32 } else { params.storage };
@@ -98,7 +100,7 @@ impl Segment {
         let storage = if made.structure.codes().is_none() { RowStorage::F32 } else { params.storage };
         segment.structure = Some(made.structure);
         segment.calibration = made.calibration;
-        segment.order = Column::Owned(made.order);
+        segment.order = Column::owned(made.order);
         segment.rows = Rows::new(storage, made.rows);
         segment
     }
@@ -119,29 +121,43 @@ impl Segment {
     }
 
     /// The slot of a row.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] when its block is damaged.
     #[cfg(feature = "collection")]
-    pub fn slot(&self, row: u32) -> u64 {
-        self.slots.get(row as usize).copied().unwrap_or(u64::from(row))
+    pub fn slot(&self, row: u32) -> Result<u64, IndexError> {
+        let Some(&slot) = self.slots.get(row as usize) else { return Ok(u64::from(row)) };
+        self.slots.check(row as usize, 1)?;
+        Ok(slot)
     }
 
     /// The row of a slot. Slots ascend with the rows.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] when the slots are damaged.
     #[cfg(feature = "collection")]
-    pub fn row_of(&self, slot: u64) -> Option<u32> {
+    pub fn row_of(&self, slot: u64) -> Result<Option<u32>, IndexError> {
         if self.slots.is_empty() {
-            return u32::try_from(slot).ok().filter(|&row| (row as usize) < self.len);
+            return Ok(u32::try_from(slot).ok().filter(|&row| (row as usize) < self.len));
         }
-        self.slots.binary_search(&slot).ok().map(|row| row as u32)
+        self.slots.check_all()?;
+        Ok(self.slots.binary_search(&slot).ok().map(|row| row as u32))
     }
 
     /// A row as it is compared (length 1 for cosine), with the length it had.
     #[cfg(feature = "collection")]
     ///
     /// # Errors
-    /// [`IndexError::Store`] when the table of places is damaged.
+    /// [`IndexError::Store`] when it, or the table of places, is damaged.
     pub fn row(&self, row: u32) -> Result<(Cow<'_, [f32]>, f32), IndexError> {
+        self.order.check_all()?;
         let place = if self.order.is_empty() { row } else { self.places()[row as usize] };
         if self.row_at(place)? != row {
             return Err(StoreError::corrupt(self.path(), format!("row {row} has no place")).into());
+        }
+        self.rows.check(self.dim, place)?;
+        if !self.norms.is_empty() {
+            self.norms.check(row as usize, 1)?;
         }
         let values = self.rows.get(self.dim, place);
         let values = values.ok_or_else(|| StoreError::corrupt(self.path(), "it has codes in place of rows"))?;
@@ -192,7 +208,8 @@ impl Segment {
         let mut work = Work::default();
         let found = match (&self.structure, effort) {
             (None, _) | (_, Effort::Exact) => None,
-            (Some(structure), _) => self.candidates(structure, &query, (k, effort), keep, &mut work)?,
+            _ if self.damage().is_some() => None,
+            (Some(structure), _) => self.found_by(structure, &query, (k, effort), keep, &mut work)?,
         };
         let Some(found) = found else {
             work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
@@ -200,10 +217,49 @@ impl Segment {
         };
         match self.rows_view() {
             Some(rows) if work.plan != Plan::Rows && self.rescores(k, effort) => {
-                let (best, rescored) = rescore(rows, &query, k, self.calibration.margin, &found);
+                let check = |place| self.rows.check(self.dim, place);
+                let (best, rescored) = rescore(rows, &query, (k, self.calibration.margin), &found, check)?;
                 Ok((self.by_row(best.as_slice())?, Work { rescored, ..work }))
             }
             _ => Ok((self.by_row(&found[..k])?, work)),
+        }
+    }
+
+    /// Candidates by the structure; none when it turns out damaged, which is kept in mind.
+    fn found_by(
+        &self,
+        structure: &Structure,
+        query: &[f32],
+        wanted: (usize, Effort),
+        keep: Keep<'_>,
+        work: &mut Work,
+    ) -> Result<Option<Vec<Candidate>>, IndexError> {
+        if matches!(structure, Structure::Full { .. }) {
+            self.rows.check_all()?;
+        }
+        if keep.is_some() {
+            self.order.check_all()?;
+        }
+        match self.candidates(structure, query, wanted, keep, work) {
+            Err(IndexError::Store(error @ StoreError::Corrupt { .. })) => {
+                self.damage.get_or_init(|| reason(error));
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// What of graph, partitions, codes or calibration was found damaged; then every search is exact.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.get().map(String::as_str)
+    }
+
+    /// Compares structure and calibration with their checksums, unless that was done; [`Segment::damage`] tells what
+    /// does not hold.
+    pub fn check_structure(&self) {
+        let bad = self.file.as_ref().and_then(|file| format::check_structure(file).err());
+        if let Some(error) = bad {
+            self.damage.get_or_init(|| reason(error));
         }
     }
 
@@ -239,7 +295,13 @@ impl Segment {
 
     /// Candidates by place as the answer, which names rows.
     fn by_row(&self, found: &[Candidate]) -> Result<Vec<Neighbor>, IndexError> {
-        let by_row = found.iter().map(|c| Ok(Candidate { rank: c.rank, id: self.row_at(c.id)? }));
+        let row_of = |place: u32| {
+            if !self.order.is_empty() {
+                self.order.check(place as usize, 1)?;
+            }
+            self.row_at(place)
+        };
+        let by_row = found.iter().map(|c| Ok(Candidate { rank: c.rank, id: row_of(c.id)? }));
         let mut by_row = by_row.collect::<Result<Vec<_>, IndexError>>()?;
         by_row.sort_unstable_by(Candidate::order);
         Ok(self.neighbors(&by_row))
@@ -250,6 +312,11 @@ impl Segment {
     }
 
     fn scan(&self, query: &[f32], k: usize, keep: Keep<'_>) -> Result<Vec<Neighbor>, IndexError> {
+        self.rows.check_all()?;
+        self.order.check_all()?;
+        if let (Rows::None, Some(file)) = (&self.rows, &self.file) {
+            format::check_codes(file)?;
+        }
         // Any place whose row is not known: an answer without it would be wrong in silence.
         let lost = AtomicU32::new(u32::MAX);
         let row = |place| match self.row_at(place) {
@@ -275,8 +342,8 @@ impl Segment {
         super::flat::neighbors(self.metric, found)
     }
 
-    /// Writes the segment as a file; returns its length in bytes.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<u64> {
+    /// Writes the segment as a file.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<Seal> {
         format::write(self, out)
     }
 
@@ -296,7 +363,21 @@ impl Segment {
         self.file.as_ref().map_or(Ok(()), Sections::verify)
     }
 
+    /// The file, if it is one.
+    #[cfg(feature = "collection")]
+    pub fn file(&self) -> Option<&Sections> {
+        self.file.as_ref()
+    }
+
     fn path(&self) -> &Path {
         self.file.as_ref().map_or(Path::new("(in memory)"), Sections::path)
+    }
+}
+
+/// What is damaged, without the file's name.
+fn reason(error: StoreError) -> String {
+    match error {
+        StoreError::Corrupt { reason, .. } => reason,
+        other => other.to_string(),
     }
 }

@@ -63,11 +63,11 @@ impl Graph {
             let width = builder.width;
             if let Some(above) = layers.first_mut() {
                 let down = above.rows.iter().map(|r| position_of(&nodes, *r)).collect();
-                above.down = Column::Owned(down);
+                above.down = Column::owned(down);
             }
             let len = nodes.len();
             let rows = if level == 0 { Vec::new() } else { nodes };
-            let (rows, down, links) = (Column::Owned(rows), Column::Owned(Vec::new()), Column::Owned(links));
+            let (rows, down, links) = (Column::owned(rows), Column::owned(Vec::new()), Column::owned(links));
             layers.insert(0, Layer { rows, down, links, width, len });
         }
         Graph { layers }

@@ -61,7 +61,6 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-#[cfg(feature = "collection")]
 use std::sync::OnceLock;
 
 use super::Segment;
@@ -76,7 +75,7 @@ use crate::index::quant::Codes;
 use crate::index::rows::Rows;
 use crate::metric::{Kernels, Metric};
 use crate::store::file::{self, Kind, Section, Sections};
-use crate::store::{Column, Mapped, memory};
+use crate::store::{Column, Mapped, Seal, memory};
 use crate::vectors::MAX_ROWS;
 
 const META: u32 = 1;
@@ -94,6 +93,28 @@ const STARTS: u32 = 12;
 const NUMBERS: u32 = 13;
 const CENTROIDS: u32 = 14;
 const BLOCKS: u32 = 15;
+
+/// What messages call the sections, by their ids.
+const NAMES: [&str; 16] = [
+    "",
+    "META",
+    "SLOTS",
+    "ROWS",
+    "NORMS",
+    "LINKS",
+    "LAYER_SIZES",
+    "UPPER",
+    "ORDER",
+    "MEAN",
+    "CODES",
+    "CALIBRATION",
+    "STARTS",
+    "NUMBERS",
+    "CENTROIDS",
+    "BLOCKS",
+];
+/// What can be made again from the other sections, and is only needed to search faster.
+const STRUCTURE: [u32; 10] = [LAYER_SIZES, CALIBRATION, MEAN, STARTS, NUMBERS, CENTROIDS, BLOCKS, UPPER, LINKS, CODES];
 
 const META_FIELDS: usize = 15;
 const METRIC: usize = 0;
@@ -124,7 +145,7 @@ const RESIDENT: f64 = 0.75;
 /// More levels than a calibration has.
 const MAX_CALIBRATED: usize = 1024;
 
-pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
+pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<Seal> {
     let (graph, partitions, codes) = match &segment.structure {
         Some(Structure::Coded { codes, graph, .. }) => (Some(graph), None, Some(codes)),
         Some(Structure::Full { graph, .. }) => (Some(graph), None, None),
@@ -185,9 +206,20 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<u64> {
     file::write(out, Kind::Segment, &sections)
 }
 
+/// Compares what [`STRUCTURE`] names with its checksums.
+pub(super) fn check_structure(file: &Sections) -> Result<(), StoreError> {
+    STRUCTURE.into_iter().try_for_each(|id| file.check(id))
+}
+
+/// Compares the codes with their checksums.
+pub(super) fn check_codes(file: &Sections) -> Result<(), StoreError> {
+    [MEAN, CODES].into_iter().try_for_each(|id| file.check(id))
+}
+
 pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
-    let file = Sections::open(map, path, Kind::Segment)?;
+    let file = Sections::open(map, path, Kind::Segment, &NAMES)?;
     let corrupt = |reason: &str| StoreError::corrupt(path, reason);
+    file.check(META)?;
     let meta: [u64; META_FIELDS] =
         file.slice(META, META_FIELDS)?.try_into().map_err(|_| corrupt("META is too short"))?;
     let metric = u32::try_from(meta[METRIC]).ok().and_then(Metric::from_code);
@@ -201,20 +233,20 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
     let params = HnswParams { m, ef_construction, storage, seed: meta[SEED], ..HnswParams::default() };
     let optional = |flag: u64| if meta[FLAGS] & flag == 0 { 0 } else { n };
     let has_codes = optional(HAS_CODES) > 0;
-    let structure = open_structure(&file, metric, (n, dim), &meta, &params, has_codes)?;
+    let opened = open_structure(&file, metric, (n, dim), &meta, &params, has_codes)
+        .and_then(|structure| Ok((structure, open_calibration(&file, &meta)?)));
+    let damage = OnceLock::new();
+    let (structure, calibration) = opened.or_else(|error| {
+        // Rows answer without it, exactly.
+        if storage == RowStorage::Codes {
+            return Err(error);
+        }
+        damage.get_or_init(|| super::reason(error));
+        Ok((None, Calibration::default()))
+    })?;
     if storage == RowStorage::Codes && structure.as_ref().and_then(Structure::codes).is_none() {
         return Err(corrupt("neither rows nor codes"));
     }
-    let calibrated = usize::try_from(meta[CALIBRATED]).unwrap_or(usize::MAX);
-    if calibrated > MAX_CALIBRATED {
-        return Err(corrupt("META is out of range"));
-    }
-    let levels: &[[u32; 10]] = file.slice(CALIBRATION, calibrated)?;
-    let calibration = Calibration {
-        levels: levels.iter().copied().map(Level::from_words).collect(),
-        margin: f32::from_bits(meta[MARGIN] as u32),
-        longest: f32::from_bits(meta[LONGEST] as u32),
-    };
     Ok(Segment {
         metric,
         dim,
@@ -235,6 +267,21 @@ pub(super) fn open(map: Mapped, path: &Path) -> Result<Segment, StoreError> {
         kernels: Kernels::detect(),
         rescoring: file.file_bytes() as f64 <= RESIDENT * memory::limit() as f64,
         file: Some(file),
+        damage,
+    })
+}
+
+fn open_calibration(file: &Sections, meta: &[u64; META_FIELDS]) -> Result<Calibration, StoreError> {
+    let calibrated = usize::try_from(meta[CALIBRATED]).unwrap_or(usize::MAX);
+    if calibrated > MAX_CALIBRATED {
+        return Err(StoreError::corrupt(file.path(), "META is out of range"));
+    }
+    let levels: &[[u32; 10]] = file.slice(CALIBRATION, calibrated)?;
+    file.check(CALIBRATION)?;
+    Ok(Calibration {
+        levels: levels.iter().copied().map(Level::from_words).collect(),
+        margin: f32::from_bits(meta[MARGIN] as u32),
+        longest: f32::from_bits(meta[LONGEST] as u32),
     })
 }
 
@@ -292,12 +339,13 @@ fn open_partitions(
 
 fn open_layers(file: &Sections, n: usize, params: &HnswParams, count: usize) -> Result<Vec<Layer>, StoreError> {
     let sizes: &[u32] = file.slice(LAYER_SIZES, count - 1)?;
+    file.check(LAYER_SIZES)?;
     let width = params.m;
     let total = sizes.iter().map(|&c| c as usize * (2 + width)).sum();
     let links = n.checked_mul(params.m0()).ok_or_else(|| StoreError::corrupt(file.path(), "META is out of range"))?;
     let mut layers = vec![Layer {
-        rows: Column::Owned(Vec::new()),
-        down: Column::Owned(Vec::new()),
+        rows: Column::owned(Vec::new()),
+        down: Column::owned(Vec::new()),
         links: Column::section(file, LINKS, links)?,
         width: params.m0(),
         len: n,
@@ -363,6 +411,7 @@ mod tests {
             Some((*cells.iter().rev().find(|c| !c.is_empty())?, cells[0].parse().ok()?))
         });
         assert!(rows.eq(want));
+        assert!(sections.iter().all(|&(name, id)| NAMES[id as usize] == name));
         assert_eq!(META_FIELDS, fields.len());
     }
 }
