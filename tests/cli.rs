@@ -218,7 +218,7 @@ fn exit_codes_say_what_went_wrong() {
 
     let segment = fs::read_dir(home.at().join(".gyeol/vectors")).unwrap().next().unwrap().unwrap().path();
     fs::write(segment, "damaged").unwrap();
-    fails(&["search", "x"], 4, "not a gyeol file");
+    fails(&["search", "x"], 4, "7 bytes where");
     assert_eq!(code(&["index", "-q", "--rebuild"]), Some(0));
     assert_eq!(code(&["search", "cat"]), Some(0));
 }

@@ -53,20 +53,12 @@ pub(super) fn choose(sizes: &[Size], most: usize) -> HashSet<usize> {
         // The one that gives back the most for a row that is rewritten.
         chosen.extend(all.iter().copied().max_by(|&a, &b| worn(a).total_cmp(&worn(b))));
     }
-    let mut by_size = all.clone();
-    by_size.sort_by_key(|&i| sizes[i].live);
     if chosen.is_empty() {
-        for first in by_size {
-            let others: Vec<usize> = all.iter().copied().filter(|&i| i != first).collect();
-            absorb_peers(sizes, &others, sizes[first].live, &mut chosen);
-            if !chosen.is_empty() {
-                chosen.insert(first);
-                break;
-            }
-        }
-    } else {
-        absorb_peers(sizes, &all, 0, &mut chosen);
+        let of_tier = |t: u32| all.iter().filter(|&&i| tier(sizes[i].live) == t).count();
+        let full = (0..=usize::BITS).find(|&t| of_tier(t) >= TIER);
+        chosen.extend(all.iter().copied().filter(|&i| full.is_some_and(|full| tier(sizes[i].live) <= full)));
     }
+    absorb_peers(sizes, &all, 0, &mut chosen);
     let rows = |chosen: &HashSet<usize>| chosen.iter().map(|&i| sizes[i].live).sum::<usize>();
     while rows(&chosen) > most && chosen.len() > 1 {
         let largest = chosen.iter().copied().max_by_key(|&i| (sizes[i].live, i));
@@ -79,9 +71,12 @@ pub(super) fn choose(sizes: &[Size], most: usize) -> HashSet<usize> {
     chosen
 }
 
+fn tier(rows: usize) -> u32 {
+    rows.max(1).ilog(TIER)
+}
+
 /// Adds the candidates of the new one's tier and below, while there are enough of them.
 fn absorb_peers(sizes: &[Size], candidates: &[usize], new: usize, chosen: &mut HashSet<usize>) {
-    let tier = |rows: usize| rows.max(1).ilog(TIER);
     loop {
         let rows = new + chosen.iter().map(|&i| sizes[i].live).sum::<usize>();
         let mut peers: Vec<usize> = candidates.iter().copied().filter(|i| !chosen.contains(i)).collect();
@@ -282,7 +277,7 @@ mod tests {
     /// Commits that each replace a part of the rows, wherever they are.
     #[test]
     fn replacing_rows_costs_a_bounded_amount_of_room_and_work() {
-        for (rows, replaced, most) in [(10_000, 1_000, 4), (100_000, 10_000, 4), (100_000, 1_000, 7), (1_000, 1, 9)] {
+        for (rows, replaced, most) in [(10_000, 1_000, 5), (100_000, 10_000, 5), (100_000, 1_000, 8), (1_000, 1, 9)] {
             let mut segments = Segments { sizes: vec![Size { live: rows, total: rows }], written: 0 };
             let rounds = 20 * rows / replaced;
             for round in 0..rounds {
