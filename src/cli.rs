@@ -9,11 +9,13 @@ mod failure;
 mod index;
 mod lines;
 mod locate;
+mod maintain;
 mod print;
 mod recall;
 mod search;
 mod status;
 mod usage;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,11 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Index(args) => index::run(args),
         Command::Search(args) => search::run(args),
         Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Repair(args) => maintain::repair(args),
+        Command::Compact(args) => maintain::compact(args),
+        Command::Purge(args) => maintain::purge(args),
+        Command::Snapshot(args) => maintain::snapshot(args),
         Command::Recall(args) => recall::run(args),
         Command::Embed(args) => embed::run(args),
         Command::Bench(args) => bench::run(args),

@@ -13,6 +13,7 @@
 //! readers in other processes keep what they opened and never wait for the writer.
 
 mod background;
+mod backup;
 mod directory;
 mod documents;
 mod folder;
@@ -24,9 +25,11 @@ mod open;
 mod published;
 mod query;
 mod recall;
+mod repair;
 mod snapshot;
 mod status;
 mod vectors;
+mod verify;
 mod writer;
 
 /// What [`published`] is built of; model checkers put their own there.
@@ -39,10 +42,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use backup::Copied;
 pub use folder::{AddOptions, Progress, Report};
 pub use query::{Found, Hit, Mode, Search, Source};
 pub use recall::Sample;
+pub use repair::Repair;
 pub use status::Status;
+pub use verify::{Effect, Problem, Remedy, Thoroughness, Verification};
 
 use self::documents::{By, FileRecord, StoredChunk};
 use self::manifest::Manifest;

@@ -147,7 +147,11 @@ pub enum StoreError {
         supported: u32,
     },
     /// A checksum, length or offset that does not hold.
-    #[error("{path}: damaged: {reason}; restore the file, or build the index again", path = path.display())]
+    #[error(
+        "{path}: damaged: {reason}; restore the file, or build the index again; of a collection `gyeol verify` tells \
+         what is damaged, and `gyeol repair` makes vectors again",
+        path = path.display()
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -273,6 +277,12 @@ pub enum CollectionError {
     /// A folder that holds other things.
     #[error("{path}: this folder holds other files and no collection; name a folder of its own, by custom FOLDER/.gyeol", path = path.display())]
     NotACollection {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder for a copy that holds other things.
+    #[error("{path}: this folder is not empty; name one that is, or that does not exist yet", path = path.display())]
+    NotEmpty {
         /// The folder.
         path: PathBuf,
     },

@@ -26,6 +26,16 @@ pub enum Command {
     Search(SearchArgs),
     /// Show the size and make of a collection
     Status(StatusArgs),
+    /// Compare every byte of a collection with its checksum
+    Verify(VerifyArgs),
+    /// Make graphs and lost vectors again
+    Repair(RepairArgs),
+    /// Write everything anew that has deleted parts, into as few files as may be
+    Compact(CompactArgs),
+    /// Delete documents so that no byte of them is left
+    Purge(PurgeArgs),
+    /// Copy a collection as of its last commit, also while another process writes to it
+    Snapshot(SnapshotArgs),
     /// Measure what part of the true nearest vectors searches find
     Recall(RecallArgs),
     /// Turn lines of stdin into vectors
@@ -94,6 +104,9 @@ pub struct SearchArgs {
     pub exact: bool,
     #[command(flatten)]
     pub effort: EffortArgs,
+    /// Compare graphs and codes with their checksums before they are used, which reads them whole
+    #[arg(long, conflicts_with = "lexical")]
+    pub paranoid: bool,
     /// Tell how the vectors were searched: the plan, the effort and the rows compared
     #[arg(long)]
     pub explain: bool,
@@ -133,6 +146,87 @@ pub struct StatusArgs {
     #[arg(long = "in", value_name = "PATH")]
     pub collection: Option<PathBuf>,
     /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compare every byte of a collection with its checksum
+///
+/// Ends with 4 when something does not hold, and tells what, what it means for searches, and what mends it. Reads
+/// the last commit; another process may write meanwhile.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// Also look whether everything fits together: every text has its vector and can be read, vectors are sound, links
+    /// lead somewhere
+    #[arg(long)]
+    pub full: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Make graphs and lost vectors again
+///
+/// Graphs and codes are built from the vectors, lists of deleted vectors made from the texts, and vectors that are
+/// damaged or gone embedded again from their texts. Damaged texts cannot be made again: index the folder with
+/// --rebuild, or restore a copy.
+#[derive(Debug, Args)]
+pub struct RepairArgs {
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Write everything anew that has deleted parts, into as few files as may be
+///
+/// Collections are merged by themselves while they are written to; this does all that is left at once.
+#[derive(Debug, Args)]
+pub struct CompactArgs {
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// Print the sizes before and after as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Delete documents so that no byte of them is left
+///
+/// Deletes the documents of the keys (of a file: its path, as search shows it), and compacts: no file of the
+/// collection has a byte of their texts or vectors then. A file that is still in its folder is indexed again by the
+/// next `gyeol index`. Without a key, what was deleted before is purged.
+#[derive(Debug, Args)]
+pub struct PurgeArgs {
+    /// Keys of the documents
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Copy a collection as of its last commit, also while another process writes to it
+///
+/// DIR becomes a collection that can be searched (--in DIR), copied and kept. On the same file system its files are
+/// second names of the collection's own, which no writer changes: that takes no time and no room.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// An empty folder, or one that does not exist yet
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// Print what was copied as JSON
     #[arg(long)]
     pub json: bool,
 }

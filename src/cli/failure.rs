@@ -8,7 +8,7 @@ use gyeol::error::{CollectionError, IndexError, StoreError, TextError, VectorsEr
 pub const NOTHING_FOUND: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const NO_COLLECTION: u8 = 3;
-const DAMAGED: u8 = 4;
+pub const DAMAGED: u8 = 4;
 const LOCKED: u8 = 5;
 const PROVIDER: u8 = 6;
 pub const IO: u8 = 7;

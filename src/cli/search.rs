@@ -21,7 +21,8 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     let query = args.query.join(" ");
     let mode = if args.lexical { Mode::Lexical } else { Mode::Dense };
     let effort = if args.exact { Effort::Exact } else { args.effort.effort() };
-    let found = collection.search(&query).k(args.k).mode(mode).effort(effort).run()?;
+    let found = collection.search(&query).k(args.k).mode(mode).effort(effort).paranoid(args.paranoid).run()?;
+    found.warnings.iter().for_each(|warning| print::note(&format!("warning: {}", print::shown(warning))));
     if found.mode != mode {
         print::note("the model knows no word of the query, so it was searched by words");
     }
@@ -47,6 +48,8 @@ struct Answer<'a> {
     query: &'a str,
     mode: String,
     hits: Vec<HitLine<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Vec<Explained>>,
 }
@@ -104,6 +107,7 @@ impl<'a> Answer<'a> {
             query,
             mode: found.mode.to_string(),
             hits: found.hits.iter().map(line).collect(),
+            warnings: &found.warnings,
             explain: explain.then(|| found.work.iter().map(explained).collect()),
         }
     }

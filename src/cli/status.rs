@@ -1,6 +1,7 @@
 //! `gyeol status`.
 
 use gyeol::Collection;
+use gyeol::collection::Status;
 use serde_json::json;
 
 use super::args::StatusArgs;
@@ -20,7 +21,13 @@ pub fn run(args: &StatusArgs) -> Result<Outcome, Failure> {
             "model": status.model.name,
             "metric": status.metric.name(),
             "bytes": status.bytes,
+            "document_bytes": status.document_bytes,
+            "vector_bytes": status.vector_bytes,
+            "document_segments": status.document_segments,
+            "deleted_documents": status.deleted_documents,
             "segments": status.segments,
+            "deleted_vectors": status.deleted_vectors,
+            "commit": status.commit,
             "format": status.format,
         }))?;
         return Ok(Outcome::Done);
@@ -32,8 +39,15 @@ pub fn run(args: &StatusArgs) -> Result<Outcome, Failure> {
         writeln!(out, "without vector  {}", status.without_vector)?;
         writeln!(out, "model           {}", status.model)?;
         writeln!(out, "metric          {}", status.metric.name())?;
-        writeln!(out, "segments        {} ({} deleted vectors)", status.segments, status.deleted_vectors)?;
+        let Status { document_segments, deleted_documents, document_bytes, vector_bytes, .. } = status;
+        writeln!(
+            out,
+            "vector files    {} ({} deleted), {vector_bytes} bytes",
+            status.segments, status.deleted_vectors
+        )?;
+        writeln!(out, "document files  {document_segments} ({deleted_documents} deleted), {document_bytes} bytes")?;
         writeln!(out, "bytes           {}", status.bytes)?;
+        writeln!(out, "commit          {}", status.commit)?;
         writeln!(out, "format          {}", status.format)
     })?;
     Ok(Outcome::Done)

@@ -127,7 +127,7 @@ fn run(files: &VectorFiles, job: Job) -> Result<()> {
     match job {
         Job::Vectors => while files.merge_once()? {},
         Job::Documents(merges) => {
-            let done: Vec<_> = merges.into_iter().map(|merge| documents::guarded(merge)).collect();
+            let done: Vec<_> = merges.into_iter().map(documents::guarded).collect();
             files.refresh_documents()?;
             if let Some(error) = done.into_iter().find_map(Result::err) {
                 return Err(CollectionError::Documents { path: files.path(), reason: error.to_string() }.into());

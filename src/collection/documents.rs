@@ -25,7 +25,7 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
 };
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use tantivy::{DocAddress, Index, Searcher, TantivyDocument, Term};
+use tantivy::{DocAddress, DocSet, Index, Searcher, TERMINATED, TantivyDocument, Term};
 
 use super::directory::DocumentDirectory;
 use crate::text::{Skipped, lexical_terms};
@@ -292,6 +292,36 @@ impl Documents {
             }
             Ok(self.slots_of(&TermQuery::new(term, IndexRecordOption::Basic))?.first().copied())
         })
+    }
+
+    /// The slots of all chunks, in their order, each with whether it has a vector.
+    pub fn all_slots(&self) -> tantivy::Result<Vec<(u64, bool)>> {
+        guarded(|| {
+            let mut out = Vec::new();
+            for reader in self.searcher.segment_readers() {
+                let mut with_vector = vec![false; reader.max_doc() as usize];
+                let hashes = reader.inverted_index(self.fields.hash)?;
+                let mut terms = hashes.terms().stream()?;
+                while let Some((_, info)) = terms.next() {
+                    let mut docs = hashes.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+                    while docs.doc() != TERMINATED {
+                        with_vector[docs.doc() as usize] = true;
+                        docs.advance();
+                    }
+                }
+                let slots = reader.fast_fields().u64("slot")?;
+                let of_doc = |doc| slots.first(doc).map(|slot| (slot, with_vector[doc as usize]));
+                out.extend(reader.doc_ids_alive().filter_map(of_doc));
+            }
+            out.sort_unstable();
+            Ok(out)
+        })
+    }
+
+    /// Segments, and their deleted documents, file records among them.
+    pub fn segments(&self) -> (usize, u64) {
+        let readers = self.searcher.segment_readers();
+        (readers.len(), readers.iter().map(|r| u64::from(r.num_deleted_docs())).sum())
     }
 
     /// Every file record, by file.

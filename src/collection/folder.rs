@@ -13,9 +13,10 @@ use rayon::prelude::*;
 
 use super::documents::{By, FileRecord, StoredChunk};
 use super::{Collection, MAX_KEY_BYTES};
-use crate::embed::{Answer, Role, embed_many};
+use crate::embed::{Answer, Embedder, Role, embed_many};
 use crate::error::Result;
 use crate::index::prepare;
+use crate::metric::Metric;
 use crate::text::{self, Chunker, Entry, Fields, FileText, Format, Refused, Skipped};
 use crate::vectors::Vectors;
 
@@ -298,10 +299,13 @@ impl Run<'_> {
     }
 }
 
-/// A chunk's vector (length 1, with the norm it had) and the hash of what was embedded.
+/// A vector as it is stored (length 1 for cosine), with the norm it had.
+pub(super) type Row = (Vec<f32>, f32);
+
+/// A chunk's vector and the hash of what was embedded.
 pub(super) struct Vector {
     pub hash: String,
-    pub row: Option<(Vec<f32>, f32)>,
+    pub row: Option<Row>,
 }
 
 /// The vectors of chunks, in their order, and how many texts the embedder was given: a text that
@@ -325,20 +329,30 @@ pub(super) fn vectors_of(collection: &Collection, chunks: &[&StoredChunk]) -> Re
         out.push(Vector { hash: hash.clone(), row });
     }
     let texts: Vec<&str> = new.iter().map(|&i| inputs[i].0.as_str()).collect();
-    let embedded = embed_many(&collection.embedder, &texts, Role::Document)?;
-    let with: Vec<usize> = (0..texts.len()).filter(|&t| embedded.answers[t] == Answer::Embedded).collect();
-    let rows: Vec<f32> = with.iter().flat_map(|&t| embedded.vectors.row(t)).copied().collect();
-    let rows = Vectors::new(rows, embedded.vectors.dim())?;
-    let (rows, norms) = prepare(collection.metric(), &rows)?;
-    for (place, &t) in with.iter().enumerate() {
-        let norm = norms.get(place).copied().unwrap_or(1.0);
-        out[new[t]].row = Some((rows.row(place).to_vec(), norm));
+    let rows = embed_texts(&collection.embedder, collection.metric(), &texts)?;
+    for (&i, row) in new.iter().zip(rows) {
+        out[i].row = row;
     }
     Ok((out, texts.len() as u64))
 }
 
+/// The vector of each text; `None` for a text that has none.
+pub(super) fn embed_texts(embedder: &dyn Embedder, metric: Metric, texts: &[&str]) -> Result<Vec<Option<Row>>> {
+    let embedded = embed_many(embedder, texts, Role::Document)?;
+    let with: Vec<usize> = (0..texts.len()).filter(|&t| embedded.answers[t] == Answer::Embedded).collect();
+    let rows: Vec<f32> = with.iter().flat_map(|&t| embedded.vectors.row(t)).copied().collect();
+    let rows = Vectors::new(rows, embedded.vectors.dim())?;
+    let (rows, norms) = prepare(metric, &rows)?;
+    let mut out = vec![None; texts.len()];
+    for (place, &t) in with.iter().enumerate() {
+        let norm = norms.get(place).copied().unwrap_or(1.0);
+        out[t] = Some((rows.row(place).to_vec(), norm));
+    }
+    Ok(out)
+}
+
 /// What the embedder is given for a chunk: the headings above it, as context, and its text.
-fn embedded_text(chunk: &StoredChunk) -> String {
+pub(super) fn embedded_text(chunk: &StoredChunk) -> String {
     let mut out = chunk.headings.join("\n");
     if !out.is_empty() {
         out.push('\n');

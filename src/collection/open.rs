@@ -101,7 +101,7 @@ impl Collection {
         let empty = Manifest::new(embedder.identity(), chunk);
         let published = Arc::new(Published::new(None));
         let writer = Writer::open_anew(storage.clone(), published.clone(), empty.clone())?;
-        write_ignore_file(&*storage)?;
+        write_ignore_file(&*storage).map_err(|e| StoreError::io(&path, "write in", e))?;
         let embedder = Arc::new(embedder);
         Ok(Collection { path, storage, embedder, published, empty, writer: Some(writer) })
     }
@@ -121,7 +121,7 @@ impl Collection {
             self.check_model()?;
             return Ok(());
         }
-        write_ignore_file(&*self.storage)?;
+        write_ignore_file(&*self.storage).map_err(|e| StoreError::io(&self.path, "write in", e))?;
         self.writer()?.commit()
     }
 
@@ -145,14 +145,12 @@ fn check_place(path: &Path) -> Result<()> {
 }
 
 /// Version control has no use for a collection; a folder of notes often is under version control.
-fn write_ignore_file(storage: &dyn Storage) -> Result<()> {
-    let ignore = Path::new(".gitignore");
-    let written = match storage.create(ignore) {
+pub(super) fn write_ignore_file(storage: &dyn Storage) -> std::io::Result<()> {
+    match storage.create(Path::new(".gitignore")) {
         Ok(mut file) => file.write_all(b"*\n"),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
-    };
-    Ok(written.map_err(|e| StoreError::io(storage.full_path(ignore), "write", e))?)
+    }
 }
 
 pub(super) fn disk(path: &Path) -> Result<Arc<dyn Storage>> {

@@ -27,12 +27,22 @@ pub struct Status {
     pub metric: Metric,
     /// How documents are cut.
     pub chunk: ChunkSize,
-    /// Bytes on disk.
+    /// Bytes on disk, all files.
     pub bytes: u64,
-    /// Files of vectors.
+    /// Bytes of the files of documents.
+    pub document_bytes: u64,
+    /// Bytes of the files of vectors.
+    pub vector_bytes: u64,
+    /// Segments of documents.
+    pub document_segments: usize,
+    /// Deleted documents that still take space: chunks, and records of files.
+    pub deleted_documents: u64,
+    /// Segments of vectors.
     pub segments: usize,
     /// Deleted vectors that still take space.
     pub deleted_vectors: u64,
+    /// The number of the last commit.
+    pub commit: u64,
     /// The collection's format.
     pub format: u32,
 }
@@ -46,12 +56,13 @@ pub(super) fn of(
 ) -> Result<Status> {
     let counts = snapshot.map(|s| s.documents.counts()).transpose().map_err(|e| documents_error(path, e))?;
     let (documents, chunks) = counts.unwrap_or_default();
-    let mut bytes = 0;
-    for folder in ["", directory::FOLDER, snapshot::FOLDER] {
+    let bytes_of = |folder: &str| -> Result<u64> {
         let folder = Path::new(folder);
         let files = storage.list(folder).map_err(|e| StoreError::io(storage.full_path(folder), "list", e))?;
-        bytes += files.iter().map(|f| f.1).sum::<u64>();
-    }
+        Ok(files.iter().map(|f| f.1).sum())
+    };
+    let (document_bytes, vector_bytes) = (bytes_of(directory::FOLDER)?, bytes_of(snapshot::FOLDER)?);
+    let (document_segments, deleted_documents) = snapshot.map(|s| s.documents.segments()).unwrap_or_default();
     let vectors: usize = snapshot.map_or(0, |s| s.segments.iter().map(|s| s.live()).sum());
     Ok(Status {
         documents,
@@ -60,9 +71,14 @@ pub(super) fn of(
         model: manifest.model.clone(),
         metric: Metric::from_name(&manifest.metric).unwrap_or_default(),
         chunk: manifest.chunk(),
-        bytes,
+        bytes: bytes_of("")? + document_bytes + vector_bytes,
+        document_bytes,
+        vector_bytes,
+        document_segments,
+        deleted_documents,
         segments: manifest.segments.len(),
         deleted_vectors: manifest.segments.iter().map(|s| s.deleted_rows() as u64).sum(),
+        commit: manifest.commit,
         format: manifest.format,
     })
 }

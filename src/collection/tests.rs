@@ -3,7 +3,9 @@
 mod commits;
 mod folders;
 mod keys;
+mod maintain;
 mod recall;
+mod small;
 
 use std::fs;
 use std::path::{Path, PathBuf};

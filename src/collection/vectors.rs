@@ -15,7 +15,7 @@ use super::ledger::Ledger;
 use super::manifest::{DeletedEntry, Manifest, SegmentEntry};
 use super::merge::{self, Rows, Size};
 use super::published::Published;
-use super::snapshot::{self, LiveSegment, Snapshot, write_deleted};
+use super::snapshot::{self, LiveSegment, Snapshot};
 use crate::error::{Error, IndexError, Result, StoreError};
 use crate::index::{HnswParams, Segment};
 use crate::metric::Metric;
@@ -128,8 +128,16 @@ impl VectorFiles {
         if deleted.len() == entry.deleted_rows() {
             return Ok(entry.clone());
         }
-        let file = self.ledger.write_vectors("del", |out| write_deleted(out, deleted))?;
-        Ok(SegmentEntry { deleted: Some(DeletedEntry { file, rows: deleted.len() }), ..entry.clone() })
+        Ok(SegmentEntry { deleted: self.write_deleted(deleted)?, ..entry.clone() })
+    }
+
+    /// Writes a list of deleted rows; none when there are none.
+    pub fn write_deleted(&self, deleted: &HashSet<u32>) -> Result<Option<DeletedEntry>> {
+        if deleted.is_empty() {
+            return Ok(None);
+        }
+        let file = self.ledger.write_vectors("del", |out| snapshot::write_deleted(out, deleted))?;
+        Ok(Some(DeletedEntry { file, rows: deleted.len() }))
     }
 
     /// Makes a segment of rows and writes it.

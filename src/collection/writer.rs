@@ -30,7 +30,7 @@ const DOCUMENT_BUFFER: usize = 64 << 20;
 const DELETED_DOCUMENTS: f32 = 0.2;
 
 /// The lock, for as long as it is not dropped.
-type Lock = Box<dyn Send + Sync>;
+pub(super) type Lock = Box<dyn Send + Sync>;
 
 /// The writer; holds the lock for its whole life.
 pub(super) struct Writer {
@@ -373,7 +373,7 @@ impl Drop for Writer {
     }
 }
 
-fn take_lock(storage: &dyn Storage) -> Result<Lock> {
+pub(super) fn take_lock(storage: &dyn Storage) -> Result<Lock> {
     for folder in ["", directory::FOLDER, snapshot::FOLDER] {
         let folder = Path::new(folder);
         storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
@@ -383,7 +383,7 @@ fn take_lock(storage: &dyn Storage) -> Result<Lock> {
 
 /// Reads the documents' files against their checksums. tantivy changes them on threads of its own,
 /// where damage would end the process.
-fn check_documents(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<()> {
+pub(super) fn check_documents(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<()> {
     for (name, seal) in &manifest.documents.files {
         let name = Path::new(name);
         directory::open_document(&**storage, name, seal.0)?.verify(&document_path(&**storage, name))?;

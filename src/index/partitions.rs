@@ -79,6 +79,17 @@ impl Partitions {
         ((PER_ROOT * f64::from(balance) * (n as f64).sqrt()) as usize).clamp(1, n.max(1))
     }
 
+    /// What does not fit together, looked at as a whole.
+    #[cfg(feature = "collection")]
+    pub fn inspect(&self) -> Option<String> {
+        let (places, blocks) = self.starts.split_at(self.len() + 1);
+        let leads = |starts: &[u32], to: usize| {
+            starts.is_sorted() && starts.first() == Some(&0) && starts.last().is_some_and(|&end| end as usize == to)
+        };
+        let holds = leads(places, self.rows) && leads(blocks, self.blocks());
+        (!holds).then(|| "STARTS: partitions do not follow each other to the end".to_owned())
+    }
+
     /// The number of values in a run.
     pub fn width(dim: usize) -> usize {
         dim.div_ceil(CODES).max(2)

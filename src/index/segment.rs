@@ -4,6 +4,8 @@
 //! of their places, in which near rows tend to be near in memory; `order` maps a place to its row.
 
 mod format;
+#[cfg(feature = "collection")]
+mod inspect;
 mod make;
 mod structure;
 
@@ -13,6 +15,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(feature = "collection")]
+pub(crate) use self::inspect::Fault;
 use self::make::Made;
 use self::structure::Structure;
 use super::calibrate::{Calibration, rescore};

@@ -85,16 +85,16 @@ impl Blocks {
         Ok(())
     }
 
-    /// Compares every block, whether it was compared before or not, and tells which do not hold, as ranges of
-    /// the part's bytes.
-    pub fn damaged(&self, file: &[u8]) -> Vec<Range<usize>> {
+    /// Compares every block, whether it was compared before or not, and tells which do not hold: the first
+    /// byte of the part and the one after the last.
+    pub fn damaged(&self, file: &[u8]) -> Vec<(usize, usize)> {
         let content = &file[self.content.clone()];
         if checksum(&file[self.sums.clone()]) != self.root {
-            return vec![0..content.len()];
+            return vec![(0, content.len())];
         }
         let blocks = content.chunks(BLOCK).enumerate();
         let bad = blocks.filter(|(i, bytes)| checksum(bytes) != self.sum(file, *i));
-        bad.map(|(i, bytes)| i * BLOCK..i * BLOCK + bytes.len()).collect()
+        bad.map(|(i, bytes)| (i * BLOCK, i * BLOCK + bytes.len())).collect()
     }
 
     #[cold]
@@ -150,11 +150,11 @@ mod tests {
             assert!(message.contains("part: its bytes 16384..32768"), "{message}");
         }
         assert!(blocks.check_all(&file).is_err());
-        assert_eq!(blocks.damaged(&file), [BLOCK..2 * BLOCK]);
+        assert_eq!(blocks.damaged(&file), [(BLOCK, 2 * BLOCK)]);
         file[BLOCK + 7] ^= 1;
         blocks.check_all(&file).unwrap();
         file[content.len()] ^= 1;
-        assert_eq!(make().damaged(&file), [0..content.len()], "sums that do not hold say nothing");
+        assert_eq!(make().damaged(&file), [(0, content.len())], "sums that do not hold say nothing");
         assert!(make().check(&file, 0..1).unwrap_err().to_string().contains("the checksums of its blocks"));
     }
 }

@@ -271,7 +271,7 @@ impl Sections {
         let mut from = HEADER + self.entries.len() * ENTRY;
         for entry in &self.entries {
             let bad = entry.blocks.as_ref().map_or_else(Vec::new, |blocks| blocks.damaged(&self.map));
-            out.extend(bad.into_iter().map(|bytes| Damage { section: Some(entry.id), bytes }));
+            out.extend(bad.into_iter().map(|(start, end)| Damage { section: Some(entry.id), bytes: start..end }));
             out.extend(self.damaged_gap(from..entry.start));
             from = entry.end;
         }

@@ -142,8 +142,8 @@ impl Sealed {
     /// As [`Sealed::check`].
     pub fn verify(&self, path: &Path) -> Result<(), StoreError> {
         let padding = self.len..self.len.next_multiple_of(8);
-        if let Some(bad) = self.blocks.damaged(&self.map).first() {
-            let reason = format!("its bytes {}..{} do not have their checksum", bad.start, bad.end);
+        if let Some((start, end)) = self.blocks.damaged(&self.map).first() {
+            let reason = format!("its bytes {start}..{end} do not have their checksum");
             return Err(StoreError::corrupt(path, reason));
         }
         match self.map[padding].iter().all(|&b| b == 0) {

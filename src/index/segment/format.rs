@@ -206,6 +206,18 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<Seal> 
     file::write(out, Kind::Segment, &sections)
 }
 
+/// What messages call a section.
+#[cfg(feature = "collection")]
+pub(super) fn name(id: u32) -> &'static str {
+    NAMES.get(id as usize).copied().unwrap_or("an unknown section")
+}
+
+/// Whether a section can be made again from the others.
+#[cfg(feature = "collection")]
+pub(super) fn is_structure(id: u32) -> bool {
+    STRUCTURE.contains(&id)
+}
+
 /// Compares what [`STRUCTURE`] names with its checksums.
 pub(super) fn check_structure(file: &Sections) -> Result<(), StoreError> {
     STRUCTURE.into_iter().try_for_each(|id| file.check(id))

@@ -1,0 +1,94 @@
+//! A copy of a collection, taken while a writer works.
+
+use std::io;
+use std::path::Path;
+
+use super::manifest::{FILE, Manifest};
+use super::open::{disk, write_ignore_file};
+use super::{Collection, directory, snapshot};
+use crate::error::{CollectionError, Result, StoreError};
+use crate::store::{Storage, StorageFile, publish};
+
+/// What [`Collection::snapshot_to`] made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Copied {
+    /// The commit of the copy.
+    pub commit: u64,
+    /// Its files, the manifest included.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many files are second names of the collection's own: no writer changes a file, so that is safe, and
+    /// takes no time and no room. The others were copied, for instance to another file system.
+    pub linked: u64,
+}
+
+impl Collection {
+    /// Makes `to`, which must be absent or empty, a collection as of the last commit of the one at `path`, whatever
+    /// its embedder. A writer may go on meanwhile; the copy is of one commit, is durable when this returns, and can
+    /// be copied and opened like any other.
+    ///
+    /// # Errors
+    /// [`CollectionError::NotFound`]; [`CollectionError::NotEmpty`]; [`StoreError`].
+    pub fn snapshot_to(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Copied> {
+        let (from, target) = (disk(path.as_ref())?, disk(to.as_ref())?);
+        let root = target.full_path(Path::new(""));
+        match std::fs::read_dir(&root).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Err(CollectionError::NotEmpty { path: root }.into()),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(StoreError::io(root, "read", e).into()),
+            _ => {}
+        }
+        loop {
+            let not_found = || CollectionError::NotFound { path: from.full_path(Path::new("")) };
+            let manifest = Manifest::read(&*from)?.ok_or_else(not_found)?;
+            match copy(&*from, &*target, &manifest) {
+                // A writer has gone on, and removed a file.
+                Err(StoreError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound
+                        && Manifest::read(&*from)?.is_some_and(|m| m.generation != manifest.generation) => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+}
+
+fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest) -> Result<Copied, StoreError> {
+    let folders = ["", directory::FOLDER, snapshot::FOLDER].map(Path::new);
+    for folder in folders {
+        to.create_dir(folder).map_err(|e| StoreError::io(to.full_path(folder), "make the folder", e))?;
+    }
+    // What an earlier round left.
+    for (name, _) in folders[1..].iter().flat_map(|folder| to.list(folder).unwrap_or_default()) {
+        to.remove(&name).map_err(|e| StoreError::io(to.full_path(&name), "remove", e))?;
+    }
+    let documents = manifest.documents.files.keys().map(|name| folders[1].join(name));
+    let vectors = manifest.vector_files().map(|file| folders[2].join(&file.name));
+    let mut done = Copied { commit: manifest.commit, files: 1, ..Copied::default() };
+    let mut unsynced: Vec<Box<dyn StorageFile>> = Vec::new();
+    for name in documents.chain(vectors) {
+        let map = from.open(&name).map_err(|e| StoreError::io(from.full_path(&name), "open", e))?;
+        done.files += 1;
+        done.bytes += map.len() as u64;
+        if from.link_out(&name, &to.full_path(&name)).is_ok() {
+            done.linked += 1;
+        } else {
+            let failed = |e| StoreError::io(to.full_path(&name), "write", e);
+            let mut file = to.create(&name).map_err(failed)?;
+            file.write_all(&map).map_err(failed)?;
+            unsynced.push(file);
+        }
+    }
+    let failed = |e| StoreError::io(to.full_path(folders[0]), "sync", e);
+    to.sync_files(&mut unsynced).map_err(failed)?;
+    for folder in folders {
+        to.sync_dir(folder).map_err(failed)?;
+    }
+    // What a folder is known by as a collection, also before its manifest is there.
+    drop(to.lock(Path::new("LOCK"))?);
+    write_ignore_file(to).map_err(|e| StoreError::io(to.full_path(folders[0]), "write", e))?;
+    let bytes = manifest.to_bytes().map_err(|e| failed(io::Error::other(e.to_string())))?;
+    done.bytes += bytes.len() as u64;
+    publish(to, Path::new(FILE), |out| out.write_all(&bytes))?;
+    Ok(done)
+}
