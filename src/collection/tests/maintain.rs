@@ -3,7 +3,6 @@
 use super::small::*;
 use super::*;
 use crate::Error;
-use crate::embed::Role;
 use crate::error::StoreError;
 use crate::index::Effort;
 use crate::store::BLOCK;
@@ -139,7 +138,8 @@ fn damaged_texts_are_named_and_not_repaired() {
     let home = Home::new(&[]);
     drop(with_graph(&home));
     let files = || fs::read_dir(home.at().join(directory::FOLDER)).unwrap().map(|e| e.unwrap().path());
-    let store = files().find(|f| f.extension().is_some_and(|e| e == "store")).unwrap();
+    let stores = files().filter(|f| f.extension().is_some_and(|e| e == "store"));
+    let store = stores.max_by_key(|f| fs::metadata(f).unwrap().len()).unwrap();
     let mut bytes = fs::read(&store).unwrap();
     bytes[100] ^= 1;
     fs::write(&store, bytes).unwrap();
@@ -194,8 +194,10 @@ fn nothing_of_a_purged_document_is_left() {
     };
     collection.upsert(std::slice::from_ref(&secret)).unwrap();
     collection.commit().unwrap();
-    let vector = Small::new().embed_many(&["xkcdqzv"], Role::Document).unwrap();
-    let row: Vec<u8> = vector.vectors.row(0)[..2].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let snapshot = collection.snapshot().unwrap();
+    let slot = snapshot.documents.slots(By::Key("purge-me-key")).unwrap()[0];
+    let row: Vec<u8> = snapshot.vector(slot).unwrap().unwrap().0.iter().flat_map(|x| x.to_le_bytes()).collect();
+    drop(snapshot);
     // Terms are stored as a tree of letters; texts are compressed, but letters that repeat nothing stay.
     let words: Vec<&[u8]> = vec![b"xkcdqzv", b"jvwqkzx", &row];
     for needle in &words {
