@@ -3,6 +3,7 @@
 //! Its files are sealed: the checksums of their blocks follow what tantivy wrote, and are compared when a block is
 //! first read. Its `meta.json` is a part of the collection's manifest.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use tantivy::directory::{
 };
 
 use super::ledger::{Ledger, document_path};
-use super::manifest::Manifest;
+use super::manifest::{Manifest, SealEntry};
 use crate::error::StoreError;
 use crate::store::{Seal, Sealed, Sealer, Storage, StorageFile};
 
@@ -37,7 +38,7 @@ pub(super) struct DocumentDirectory {
 #[derive(Clone, Debug)]
 enum Side {
     /// As of one manifest, whatever a writer publishes meanwhile.
-    Frozen(Arc<Manifest>),
+    Frozen(Arc<Manifest>, Arc<BTreeMap<String, Arc<Sealed>>>),
     /// As the writer changes it.
     Live(Arc<Ledger>),
 }
@@ -48,22 +49,35 @@ impl DocumentDirectory {
         DocumentDirectory { storage, side: Side::Live(ledger) }
     }
 
-    /// The folder as of a manifest: for readers.
-    pub fn frozen(storage: Arc<dyn Storage>, manifest: Arc<Manifest>) -> Self {
-        DocumentDirectory { storage, side: Side::Frozen(manifest) }
+    /// The folder as of a manifest: for readers. All files are opened at once: tantivy does without some kinds of
+    /// file when they are gone.
+    ///
+    /// # Errors
+    /// As [`open_document`].
+    pub fn frozen(storage: Arc<dyn Storage>, manifest: Arc<Manifest>) -> Result<Self, StoreError> {
+        let open = |(name, seal): (&String, &SealEntry)| {
+            Ok((name.clone(), Arc::new(open_document(&*storage, Path::new(name), seal.0)?)))
+        };
+        let files = manifest.documents.files.iter().map(open).collect::<Result<_, StoreError>>()?;
+        Ok(DocumentDirectory { storage, side: Side::Frozen(manifest, Arc::new(files)) })
     }
 
-    fn seal(&self, name: &str) -> Option<Seal> {
+    /// A file, if there is one.
+    fn open(&self, path: &Path) -> Result<Option<Arc<Sealed>>, StoreError> {
+        let name = path.to_string_lossy();
         match &self.side {
-            Side::Frozen(manifest) => manifest.documents.files.get(name).map(|seal| seal.0),
-            Side::Live(ledger) => ledger.document_seal(name),
+            Side::Frozen(_, files) => Ok(files.get(&*name).cloned()),
+            Side::Live(ledger) => match ledger.document_seal(&name) {
+                Some(seal) => open_document(&*self.storage, path, seal).map(|file| Some(Arc::new(file))),
+                None => Ok(None),
+            },
         }
     }
 
     fn ledger(&self) -> io::Result<&Arc<Ledger>> {
         match &self.side {
             Side::Live(ledger) => Ok(ledger),
-            Side::Frozen(_) => Err(io::ErrorKind::PermissionDenied.into()),
+            Side::Frozen(..) => Err(io::ErrorKind::PermissionDenied.into()),
         }
     }
 }
@@ -80,14 +94,11 @@ pub(super) fn open_document(storage: &dyn Storage, name: &Path, seal: Seal) -> R
 
 impl Directory for DocumentDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        let Some(seal) = self.seal(&path.to_string_lossy()) else {
-            return Err(OpenReadError::FileDoesNotExist(path.to_owned()));
-        };
-        let file = open_document(&*self.storage, path, seal).map_err(|e| match e {
+        let file = self.open(path).map_err(|e| match e {
             StoreError::Io { source, .. } => read_error(source, path),
             damaged => read_error(as_io(damaged), path),
         })?;
-        Ok(Arc::new(MappedFile(file)))
+        Ok(Arc::new(MappedFile(file.ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_owned()))?)))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
@@ -99,10 +110,11 @@ impl Directory for DocumentDirectory {
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        let name = path.to_string_lossy();
         Ok(match &self.side {
             Side::Live(ledger) if path == Path::new(META) => ledger.meta().is_some(),
-            Side::Frozen(_) if path == Path::new(META) => true,
-            _ => self.seal(&path.to_string_lossy()).is_some(),
+            Side::Live(ledger) => ledger.document_seal(&name).is_some(),
+            Side::Frozen(_, files) => path == Path::new(META) || files.contains_key(&*name),
         })
     }
 
@@ -119,11 +131,13 @@ impl Directory for DocumentDirectory {
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
         let absent = || OpenReadError::FileDoesNotExist(path.to_owned());
         match &self.side {
-            Side::Frozen(manifest) if path == Path::new(META) => Ok(manifest.documents.meta.to_string().into_bytes()),
+            Side::Frozen(manifest, _) if path == Path::new(META) => {
+                Ok(manifest.documents.meta.to_string().into_bytes())
+            }
             Side::Live(ledger) if path == Path::new(META) => ledger.meta().ok_or_else(absent),
             side if path == Path::new(MANAGED) => {
                 let names = match side {
-                    Side::Frozen(manifest) => manifest.documents.files.keys().cloned().collect(),
+                    Side::Frozen(manifest, _) => manifest.documents.files.keys().cloned().collect(),
                     Side::Live(ledger) => ledger.document_names(),
                 };
                 serde_json::to_vec(&names).map_err(|e| read_error(e.into(), path))
@@ -168,7 +182,7 @@ fn read_error(e: io::Error, path: &Path) -> OpenReadError {
 }
 
 #[derive(Debug)]
-struct MappedFile(Sealed);
+struct MappedFile(Arc<Sealed>);
 
 impl HasLen for MappedFile {
     fn len(&self) -> usize {

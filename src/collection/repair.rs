@@ -84,7 +84,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn run(mut self) -> Result<Repair> {
         let root = self.storage.full_path(Path::new(""));
-        let frozen = DocumentDirectory::frozen(self.storage.clone(), Arc::new(self.manifest.clone()));
+        let frozen = DocumentDirectory::frozen(self.storage.clone(), Arc::new(self.manifest.clone()))?;
         let documents = Documents::open(frozen).map_err(|e| documents_error(&root, e))?;
         let slots = documents.all_slots().map_err(|e| documents_error(&root, e))?;
         // What still needs a vector.

@@ -87,7 +87,7 @@ impl Snapshot {
         let documents = match before.filter(|b| b.manifest.documents == manifest.documents) {
             Some(before) => before.documents.clone(),
             None => {
-                let directory = DocumentDirectory::frozen(storage.clone(), manifest.clone());
+                let directory = DocumentDirectory::frozen(storage.clone(), manifest.clone())?;
                 Arc::new(Documents::open(directory).map_err(|e| documents_error(&root, e))?)
             }
         };
