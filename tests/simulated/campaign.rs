@@ -106,10 +106,11 @@ fn cut_life(
     let (mut seen, mut batch) = (HashSet::new(), Vec::new());
     let next = random.below(log.len());
     let mut next_life = None;
+    let moments = (0..=log.len()).filter(|&moment| is_moment(log, moment)).count();
     outcome.lives += 1;
     for moment in 0..=log.len() {
         // As many moments as there are images for, wherever they fall.
-        if random.below((log.len() + 1) * LOSSES) < images {
+        if is_moment(log, moment) && random.below(moments * LOSSES) < images {
             outcome.moments += 1;
             for loss in losses(random) {
                 outcome.tried += 1;
@@ -137,6 +138,15 @@ fn cut_life(
         }
     }
     next_life
+}
+
+/// Whether a moment is worth a look: what is between two writes to a file is a part of what is after
+/// them.
+fn is_moment(log: &[Op], moment: usize) -> bool {
+    match (moment.checked_sub(1).map(|before| &log[before]), log.get(moment)) {
+        (Some(Op::Write(before, _)), Some(Op::Write(after, _))) => before != after,
+        _ => true,
+    }
 }
 
 /// What is lost at one moment: the ends, and some of what is between them.
@@ -174,8 +184,10 @@ fn tell(what: &str, life: &Life, case: &Case, error: &str) -> String {
     let Case { moment, loss, goes_on, .. } = case;
     let before = &life.history.log[moment.saturating_sub(40)..*moment];
     let last = before.last().map_or_else(String::new, |op| format!("{op:?}"));
-    let violation =
-        format!("{what}, operation {moment} of {} ({last}), lost {loss:?}, written to {goes_on}: {error}", life.history.log.len());
+    let violation = format!(
+        "{what}, operation {moment} of {} ({last}), lost {loss:?}, written to {goes_on}: {error}",
+        life.history.log.len()
+    );
     let lines: Vec<String> = before.iter().map(|op| format!("{op:?}")).collect();
     let story = format!("{violation}\n\nThe operations before:\n{}\n", lines.join("\n"));
     let name = format!("{} {moment} {loss:?}", what.replace(", ", " "));

@@ -7,9 +7,7 @@ use gyeol::error::CollectionError;
 use gyeol::{Collection, Effort, Error};
 
 use super::life::keys;
-use super::simulated::answers::{
-    Checked, check_key, check_nearest, check_status, check_word, difference, with_word,
-};
+use super::simulated::answers::{Checked, check_key, check_nearest, check_status, check_word, difference, with_word};
 use super::simulated::disk::SimulatedDisk;
 use super::simulated::durable::{Durable, Image, Loss};
 use super::simulated::words::{Documents, EVERYWHERE, Words, document, text, vector, word};

@@ -45,7 +45,6 @@ pub fn read(folder: &Path) -> (Image, Vec<Commit>) {
             }
         }
     }
-    let allowed: Vec<Option<Documents>> =
-        serde_json::from_slice(&fs::read(folder.join(ALLOWED)).unwrap()).unwrap();
+    let allowed: Vec<Option<Documents>> = serde_json::from_slice(&fs::read(folder.join(ALLOWED)).unwrap()).unwrap();
     (image, allowed.into_iter().map(|commit| commit.map(Arc::new)).collect())
 }
