@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use gyeol::store::Storage;
 
-use super::check::{Commit, check};
+use super::check::check;
 use super::dump;
-use super::life::{Life, live};
+use super::life::{Found, Life, live};
 use super::simulated::disk::{Op, SimulatedDisk};
 use super::simulated::durable::{Durable, Image, Loss};
 use super::simulated::words::Random;
@@ -38,7 +38,7 @@ pub struct Outcome {
     pub written_to: usize,
     /// Images with the last commit that was done, the one under way, and none.
     pub held: [usize; 3],
-    pub violations: Vec<String>,
+    pub violations: Vec<Violation>,
 }
 
 impl fmt::Display for Outcome {
@@ -57,7 +57,7 @@ impl fmt::Display for Outcome {
 /// An image and what it may hold.
 struct Case {
     image: Image,
-    allowed: Vec<Commit>,
+    allowed: Vec<Found>,
     goes_on: bool,
     moment: usize,
     loss: Loss,
@@ -79,7 +79,8 @@ pub fn cut(images: usize, first_seed: u64, wrap: &dyn Fn(SimulatedDisk) -> Arc<d
             let life = match live(&disk, wrap(disk.clone()), found, &mut random) {
                 Ok(life) => life,
                 Err(e) => {
-                    outcome.violations.push(format!("{what}: without a power cut: {e}"));
+                    let text = format!("{what}: without a power cut: {e}");
+                    outcome.violations.push(Violation { text, case: None, story: String::new() });
                     break;
                 }
             };
@@ -99,43 +100,37 @@ fn cut_life(
     images: usize,
     random: &mut Random,
     outcome: &mut Outcome,
-) -> Option<(Image, Commit)> {
+) -> Option<(Image, Found)> {
     let log = &life.history.log;
     let mut durable = Durable::new(&life.history);
-    let (mut begun, mut done) = (0, 0);
     let (mut seen, mut batch) = (HashSet::new(), Vec::new());
     let next = random.below(log.len());
     let mut next_life = None;
     let moments = (0..=log.len()).filter(|&moment| is_moment(log, moment)).count();
     outcome.lives += 1;
     for moment in 0..=log.len() {
+        let allowed = life.allowed(moment);
         // As many moments as there are images for, wherever they fall.
         if is_moment(log, moment) && random.below(moments * LOSSES) < images {
             outcome.moments += 1;
             for loss in losses(random) {
                 outcome.tried += 1;
                 let image = durable.image(loss);
-                if seen.insert((image.hash(), done, begun)) {
-                    let allowed = life.commits[done..=begun].to_vec();
+                if seen.insert((dump::hash(&image), allowed.clone())) {
+                    let allowed = allowed.clone();
                     batch.push(Case { image, allowed, goes_on: random.below(WRITTEN_TO) == 0, moment, loss });
                 }
             }
         }
         if moment == next {
             let image = durable.image(Loss::Some(random.next()));
-            let allowed = &life.commits[done..=begun];
-            next_life = check(&image, allowed, false).ok().map(|found| (image, allowed[found].clone()));
+            next_life = check(&image, &allowed, false).ok().map(|found| (image, allowed[found].clone()));
         }
         if batch.len() >= BATCH || moment == log.len() {
             check_batch(what, life, &std::mem::take(&mut batch), outcome);
         }
         let Some(op) = log.get(moment) else { break };
         durable.apply(op);
-        match op {
-            Op::Begin(number) => begun = *number,
-            Op::Done(number) => done = *number,
-            _ => {}
-        }
     }
     next_life
 }
@@ -174,23 +169,38 @@ fn check_batch(what: &str, life: &Life, batch: &[Case], outcome: &mut Outcome) {
         match result {
             Ok(found) if case.allowed[found].is_none() => outcome.held[2] += 1,
             Ok(found) => outcome.held[found.min(1)] += 1,
-            Err(error) => outcome.violations.push(tell(what, life, case, &error)),
+            Err(error) => outcome.violations.push(Violation::new(what, life, case, &error)),
         }
     }
 }
 
-/// What happened, with the image in a folder for whoever wants to look.
-fn tell(what: &str, life: &Life, case: &Case, error: &str) -> String {
-    let Case { moment, loss, goes_on, .. } = case;
-    let before = &life.history.log[moment.saturating_sub(40)..*moment];
-    let last = before.last().map_or_else(String::new, |op| format!("{op:?}"));
-    let violation = format!(
-        "{what}, operation {moment} of {} ({last}), lost {loss:?}, written to {goes_on}: {error}",
-        life.history.log.len()
-    );
-    let lines: Vec<String> = before.iter().map(|op| format!("{op:?}")).collect();
-    let story = format!("{violation}\n\nThe operations before:\n{}\n", lines.join("\n"));
-    let name = format!("{} {moment} {loss:?}", what.replace(", ", " "));
-    let folder = dump::write(&name, &case.image, &case.allowed, &story);
-    format!("{violation}\n  image: {}", folder.display())
+/// Something that must not be, and what it came of.
+pub struct Violation {
+    pub text: String,
+    /// The image and what it may hold; none when no power was cut.
+    case: Option<(Image, Vec<Found>)>,
+    /// The operations before.
+    story: String,
+}
+
+impl Violation {
+    fn new(what: &str, life: &Life, case: &Case, error: &str) -> Self {
+        let Case { moment, loss, goes_on, .. } = case;
+        let log = &life.history.log;
+        let before: Vec<String> = log[..*moment].iter().map(|op| format!("{op:?}")).collect();
+        let text = format!(
+            "{what}, operation {moment} of {} ({}), lost {loss:?}, written to {goes_on}: {error}",
+            log.len(),
+            before.last().map_or("none", String::as_str)
+        );
+        let story = format!("{text}\n\nThe operations before:\n{}\n", before.join("\n"));
+        Violation { text, case: Some((case.image.clone(), case.allowed.clone())), story }
+    }
+
+    /// The text, with the image in a folder for whoever wants to look.
+    pub fn tell(&self, number: usize) -> String {
+        let Some((image, allowed)) = &self.case else { return self.text.clone() };
+        let folder = dump::write(&format!("violation {number}"), image, allowed, &self.story);
+        format!("{}\n  image: {}", self.text, folder.display())
+    }
 }

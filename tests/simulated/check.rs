@@ -6,17 +6,14 @@ use std::sync::Arc;
 use gyeol::error::CollectionError;
 use gyeol::{Collection, Effort, Error};
 
-use super::life::keys;
+use super::life::{Found, keys};
 use super::simulated::answers::{Checked, check_key, check_nearest, check_status, check_word, difference, with_word};
 use super::simulated::disk::SimulatedDisk;
 use super::simulated::durable::{Durable, Image, Loss};
 use super::simulated::words::{Documents, EVERYWHERE, Words, document, text, vector, word};
 
-/// The documents of a commit; none where there is no collection.
-pub type Commit = Option<Arc<Documents>>;
-
 /// Which of the commits an image holds, by its place in the list.
-pub fn check(image: &Image, allowed: &[Commit], goes_on: bool) -> Checked<usize> {
+pub fn check(image: &Image, allowed: &[Found], goes_on: bool) -> Checked<usize> {
     let checked = catch_unwind(AssertUnwindSafe(|| {
         let found = holds(image, allowed)?;
         if goes_on {
@@ -30,7 +27,7 @@ pub fn check(image: &Image, allowed: &[Commit], goes_on: bool) -> Checked<usize>
     })
 }
 
-fn holds(image: &Image, allowed: &[Commit]) -> Checked<usize> {
+fn holds(image: &Image, allowed: &[Found]) -> Checked<usize> {
     let collection = match Collection::open_on(Arc::new(SimulatedDisk::holding(image)), Words::new()) {
         Ok(collection) => collection,
         Err(Error::Collection(CollectionError::NotFound { .. })) => {

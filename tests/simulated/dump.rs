@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gyeol::store::Mapped;
 
-use super::check::Commit;
+use super::life::Found;
 use super::simulated::durable::Image;
 use super::simulated::words::Documents;
 
@@ -14,8 +14,25 @@ use super::simulated::words::Documents;
 const ALLOWED: &str = "allowed.json";
 const FILES: &str = "image";
 
+/// The same for images of the same folders, names and bytes.
+pub fn hash(image: &Image) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    for folder in &image.folders {
+        part(folder.as_os_str().as_encoded_bytes());
+    }
+    for (name, content) in &image.files {
+        part(name.as_os_str().as_encoded_bytes());
+        part(content);
+    }
+    hasher.finalize()
+}
+
 /// Writes an image, the commits that it may hold, and how it came about. Returns the folder.
-pub fn write(name: &str, image: &Image, allowed: &[Commit], story: &str) -> PathBuf {
+pub fn write(name: &str, image: &Image, allowed: &[Found], story: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("simulated").join(name);
     let _ = fs::remove_dir_all(&folder);
     let files = folder.join(FILES);
@@ -29,7 +46,7 @@ pub fn write(name: &str, image: &Image, allowed: &[Commit], story: &str) -> Path
 }
 
 /// What was written.
-pub fn read(folder: &Path) -> (Image, Vec<Commit>) {
+pub fn read(folder: &Path) -> (Image, Vec<Found>) {
     let mut image = Image::default();
     let files = folder.join(FILES);
     let mut left = vec![files.clone()];

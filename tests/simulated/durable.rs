@@ -27,25 +27,6 @@ pub struct Image {
     pub files: BTreeMap<PathBuf, Mapped>,
 }
 
-impl Image {
-    /// The same for images of the same folders, names and bytes.
-    pub fn hash(&self) -> blake3::Hash {
-        let mut hasher = blake3::Hasher::new();
-        let mut part = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        for folder in &self.folders {
-            part(folder.as_os_str().as_encoded_bytes());
-        }
-        for (name, content) in &self.files {
-            part(name.as_os_str().as_encoded_bytes());
-            part(content);
-        }
-        hasher.finalize()
-    }
-}
-
 /// What is lost of all that was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -119,7 +100,6 @@ impl<'a> Durable<'a> {
                 }
                 self.names.retain(|_, name| name.sure.is_some() || !name.then.is_empty());
             }
-            Op::Begin(_) | Op::Done(_) => {}
         }
     }
 

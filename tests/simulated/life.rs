@@ -7,29 +7,44 @@ use gyeol::collection::NewDocument;
 use gyeol::store::Storage;
 
 use super::simulated::answers::Checked;
-use super::simulated::disk::{History, Op, SimulatedDisk};
+use super::simulated::disk::{History, SimulatedDisk};
 use super::simulated::words::{Documents, Random, Words, document, text};
 
 /// Enough for the merges of small segments, of vectors and of documents, to take place.
 const COMMITS: usize = 12;
 const KEYS: usize = 24;
 
+/// The documents of a commit; none where there is no collection.
+pub type Found = Option<Arc<Documents>>;
+
 /// What a program did to a disk until it was gone.
 pub struct Life {
     pub history: History,
-    /// What each commit left, by its number; none where there is no collection. Number 0 is what
-    /// the program found.
-    pub commits: Vec<Option<Arc<Documents>>>,
+    /// What the program found, and each of its commits.
+    commits: Vec<Commit>,
+}
+
+struct Commit {
+    documents: Found,
+    /// How many operations were done when it was asked for.
+    begun: usize,
+    /// How many when it was acknowledged.
+    done: usize,
+}
+
+impl Life {
+    /// What a disk may hold when the power is cut after so many operations: the last commit that
+    /// was acknowledged, or the one under way.
+    pub fn allowed(&self, operations: usize) -> Vec<Found> {
+        let last = |reached: &dyn Fn(&Commit) -> bool| self.commits.iter().rposition(reached).unwrap_or_default();
+        let (done, begun) = (last(&|c| c.done <= operations), last(&|c| c.begun <= operations));
+        self.commits[done..=begun].iter().map(|commit| commit.documents.clone()).collect()
+    }
 }
 
 /// Runs a program on a disk that holds the documents `found`, through `storage`.
-pub fn live(
-    disk: &SimulatedDisk,
-    storage: Arc<dyn Storage>,
-    found: Option<Arc<Documents>>,
-    random: &mut Random,
-) -> Checked<Life> {
-    let mut program = Program { disk, commits: vec![found] };
+pub fn live(disk: &SimulatedDisk, storage: Arc<dyn Storage>, found: Found, random: &mut Random) -> Checked<Life> {
+    let mut program = Program { disk, commits: vec![Commit { documents: found, begun: 0, done: 0 }] };
     let mut collection = program.open(&storage)?;
     for commit in 0..COMMITS {
         // Some commits are larger, so that segments of several tiers stand side by side.
@@ -51,7 +66,7 @@ pub fn live(
 
 struct Program<'a> {
     disk: &'a SimulatedDisk,
-    commits: Vec<Option<Arc<Documents>>>,
+    commits: Vec<Commit>,
 }
 
 impl Program<'_> {
@@ -64,8 +79,8 @@ impl Program<'_> {
         }
     }
 
-    fn last(&self) -> Option<Arc<Documents>> {
-        self.commits.last().cloned().flatten()
+    fn last(&self) -> Found {
+        self.commits.last().and_then(|commit| commit.documents.clone())
     }
 
     /// Does what makes the documents durable.
@@ -75,12 +90,11 @@ impl Program<'_> {
         durably: impl FnOnce(&'c mut C) -> gyeol::Result<T>,
         on: &'c mut C,
     ) -> Checked<T> {
-        let number = self.commits.len();
-        self.commits.push(Some(Arc::new(want)));
-        self.disk.mark(Op::Begin(number));
-        let done = durably(on).map_err(|e| format!("commit {number}: {e}"))?;
-        self.disk.mark(Op::Done(number));
-        Ok(done)
+        let begun = self.disk.operations();
+        let committed = durably(on).map_err(|e| format!("commit {}: {e}", self.commits.len()))?;
+        let done = self.disk.operations();
+        self.commits.push(Commit { documents: Some(Arc::new(want)), begun, done });
+        Ok(committed)
     }
 
     /// Adds, replaces and deletes documents; returns what is there with the next commit.
