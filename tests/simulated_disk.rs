@@ -26,13 +26,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gyeol::Collection;
 use gyeol::store::{Storage, publish};
 
 use check::check;
 use lying::{Lie, Lying};
+use simulated::answers::check_word;
 use simulated::disk::SimulatedDisk;
 use simulated::durable::{Durable, Image, Loss};
-use simulated::words::Random;
+use simulated::words::{Documents, EVERYWHERE, Random, Words, document, text};
 
 /// The number in a variable of the environment.
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -48,6 +50,76 @@ fn a_power_cut_leaves_one_commit_or_the_other() {
     let first: Vec<String> = (1..4).zip(&outcome.violations).map(|(nth, violation)| violation.tell(nth)).collect();
     assert!(first.is_empty(), "{outcome}\n{}", first.join("\n"));
     assert!(outcome.tried >= images && outcome.held[0] > 0 && outcome.held[1] > 0, "{outcome}");
+}
+
+/// The same changes lead to the same names of files, of which some are there already.
+#[test]
+fn what_a_power_cut_stopped_can_be_done_again() {
+    let mut want = Documents::new();
+    let disk = SimulatedDisk::default();
+    let mut collection = Collection::open_or_create_on(Arc::new(disk.clone()), Words::new()).unwrap();
+    for n in 0..4 {
+        change(&mut collection, &mut want, n).unwrap();
+        collection.commit().unwrap();
+    }
+    drop(collection);
+    let begun = disk.operations();
+    let mut collection = Collection::open_on(Arc::new(disk.clone()), Words::new()).unwrap();
+    let mut after = want.clone();
+    change(&mut collection, &mut after, 4).and_then(|()| collection.commit()).unwrap();
+    let history = disk.history();
+    let mut durable = Durable::new(&history);
+    for (moment, op) in history.log.iter().enumerate() {
+        if moment >= begun {
+            let disk = SimulatedDisk::holding(&durable.image(Loss::Nothing));
+            let mut again = Collection::open_on(Arc::new(disk.clone()), Words::new()).unwrap();
+            let done = change(&mut again, &mut want.clone(), 4).and_then(|()| again.commit());
+            done.unwrap_or_else(|e| panic!("stopped before operation {moment}, {op:?}: {e}"));
+            check_word(&again, &after, EVERYWHERE).unwrap();
+        }
+        durable.apply(op);
+    }
+}
+
+/// Merges that the power cut stopped start again beside the first change, and must not undo it.
+#[test]
+fn a_document_deleted_first_thing_after_a_power_cut_stays_deleted() {
+    let (disk, mut want) = (SimulatedDisk::default(), Documents::new());
+    let mut collection = Collection::open_or_create_on(Arc::new(disk.clone()), Words::new()).unwrap();
+    for n in 0..10 {
+        change(&mut collection, &mut want, n).unwrap();
+        collection.commit().unwrap();
+        let done = disk.operations();
+        let history = disk.history();
+        let mut durable = Durable::new(&history);
+        history.log[..done].iter().for_each(|op| durable.apply(op));
+        let image = durable.image(Loss::Nothing);
+        for key in want.keys().filter(|_| n > 6) {
+            let disk = SimulatedDisk::holding(&image);
+            let mut next = Collection::open_on(Arc::new(disk.clone()), Words::new()).unwrap();
+            let mut want = want.clone();
+            want.remove(key);
+            assert_eq!(next.delete(key).unwrap(), 1);
+            change(&mut next, &mut want, 99).and_then(|()| next.commit()).unwrap();
+            check_word(&next, &want, EVERYWHERE).unwrap();
+            // Closing waits for merges.
+            drop(next);
+            let next = Collection::open_on(Arc::new(disk), Words::new()).unwrap();
+            check_word(&next, &want, EVERYWHERE).unwrap_or_else(|e| panic!("{key} of commit {n}: {e}"));
+        }
+    }
+}
+
+/// Adds three documents, and deletes one of those that were added last.
+fn change(collection: &mut Collection, want: &mut Documents, n: u64) -> gyeol::Result<()> {
+    let key = |n: u64, part: u64| format!("key {n} {part}");
+    let gone = key(n.saturating_sub(1), 0);
+    want.remove(&gone);
+    collection.delete(&gone)?;
+    let fresh: Documents = (0..3).map(|part| (key(n, part), text(10 * n + part))).collect();
+    collection.upsert(&fresh.iter().map(|(key, text)| document(key, text)).collect::<Vec<_>>())?;
+    want.extend(fresh);
+    Ok(())
 }
 
 /// The test above can fail: where syncs do nothing, commits are lost.
