@@ -110,6 +110,25 @@ fn a_document_deleted_first_thing_after_a_power_cut_stays_deleted() {
     }
 }
 
+/// The lock is given back, so another writer may be at work: a merge that ends now would publish an
+/// older commit over a newer one, and remove its files.
+#[test]
+fn a_writer_that_was_closed_leaves_the_disk_alone() {
+    let (disk, mut want) = (SimulatedDisk::default(), Documents::new());
+    for n in 0..40 {
+        let mut collection = Collection::open_or_create_on(Arc::new(disk.clone()), Words::new()).unwrap();
+        change(&mut collection, &mut want, n).unwrap();
+        collection.commit().unwrap();
+        // Closed with a change that is not committed, and with merges under way.
+        collection.upsert(&[document("lost", EVERYWHERE)]).unwrap();
+        drop(collection);
+        let closed = disk.operations();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let log = disk.history().log;
+        assert!(log.len() == closed, "after commit {n}: {:?}", &log[closed..]);
+    }
+}
+
 /// Adds three documents, and deletes one of those that were added last.
 fn change(collection: &mut Collection, want: &mut Documents, n: u64) -> gyeol::Result<()> {
     let key = |n: u64, part: u64| format!("key {n} {part}");
