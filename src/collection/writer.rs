@@ -105,6 +105,9 @@ impl Writer {
         let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
         let tantivy = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
         let tantivy = tantivy.map_err(|e| documents_error(&root, e))?;
+        // Its clock starts at the last commit's time, and a merge takes a deletion of that very time for one that
+        // was committed: the first tick deletes nothing.
+        tantivy.delete_term(fields.term(By::Record("")));
         // Merges are begun by the writer, so that it knows when they end.
         tantivy.set_merge_policy(Box::new(NoMergePolicy));
         let vectors = Arc::new(VectorFiles::new(storage.clone(), ledger.clone(), published.clone()));
@@ -367,7 +370,8 @@ impl Drop for Writer {
             let _ = self.wait_for_merges();
         }
         self.background = None;
-        if let Some(tantivy) = self.tantivy.take().filter(|_| !self.failed && !self.changed) {
+        // Its threads may still write; nothing may once the lock is given back.
+        if let Some(tantivy) = self.tantivy.take() {
             let _ = tantivy.wait_merging_threads();
         }
     }
@@ -378,6 +382,9 @@ pub(super) fn take_lock(storage: &dyn Storage) -> Result<Lock> {
         let folder = Path::new(folder);
         storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
     }
+    // Before anything can be published in them.
+    let top = Path::new("");
+    storage.sync_dir(top).map_err(|e| StoreError::io(storage.full_path(top), "sync the folder", e))?;
     Ok(storage.lock(Path::new("LOCK"))?)
 }
 

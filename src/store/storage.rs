@@ -51,7 +51,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// What the storage answers.
     fn list(&self, folder: &Path) -> io::Result<Vec<(PathBuf, u64)>>;
 
-    /// Makes a folder, and those above it.
+    /// Makes a folder, and those above it. The names of those above the storage are durable then.
     ///
     /// # Errors
     /// What the storage answers.
@@ -149,12 +149,15 @@ impl Storage for Disk {
     }
 
     fn create_dir(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(self.root.join(folder))
+        let folder = self.root.join(folder);
+        let new: Vec<&Path> = folder.ancestors().take_while(|f| f.parent().is_some() && !f.exists()).collect();
+        fs::create_dir_all(&folder)?;
+        // A folder whose name is lost is lost with all that is in it.
+        new.iter().filter_map(|f| f.parent()).filter(|f| !f.as_os_str().is_empty()).try_for_each(sync_folder)
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
-        // Other systems than Unix have no way to sync a folder, and need none.
-        if cfg!(unix) { File::open(self.root.join(folder))?.sync_all() } else { Ok(()) }
+        sync_folder(&self.root.join(folder))
     }
 
     fn sync_files(&self, files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
@@ -173,6 +176,11 @@ impl Storage for Disk {
         // Joined with nothing, a path would end with a slash.
         if name.as_os_str().is_empty() { self.root.clone() } else { self.root.join(name) }
     }
+}
+
+/// Other systems than Unix have no way to sync a folder, and need none.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 impl StorageFile for File {
