@@ -39,6 +39,10 @@ enum Op {
     UpsertTwice(u64, u64),
     Delete(u64),
     Commit,
+    /// Merging is waited for, which changes nothing that is seen.
+    Merge,
+    /// Everything is committed and written anew.
+    Compact,
     /// The writer is closed without a commit and opened again.
     Reopen,
     /// The power is cut: what was not synced is lost, kept, or anything between.
@@ -67,6 +71,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (key(), number()).prop_map(|(key, number)| Op::UpsertTwice(key, number)),
         6 => key().prop_map(Op::Delete),
         10 => Just(Op::Commit),
+        1 => Just(Op::Merge),
+        1 => Just(Op::Compact),
         2 => Just(Op::Reopen),
         2 => loss.prop_map(Op::PowerCut),
         3 => Just(Op::Refresh),
@@ -148,6 +154,17 @@ impl Machine {
                 told("commit", self.writer()?.commit())?;
                 self.committed.clone_from(&self.pending);
                 Ok(())
+            }
+            Op::Merge => {
+                let trouble = told("wait for merges", self.writer()?.wait_for_merges())?;
+                expect(trouble.is_empty(), || format!("merging: {trouble:?}"))
+            }
+            Op::Compact => {
+                told("compact", self.writer()?.compact())?;
+                self.committed.clone_from(&self.pending);
+                let status = told("status", self.writer()?.status())?;
+                let left = (status.deleted_vectors, status.deleted_documents);
+                expect(left == (0, 0) && status.segments < 2, || format!("compact leaves {status:?}"))
             }
             Op::Reopen => self.reopen(),
             Op::PowerCut(loss) => self.cut_power(*loss),

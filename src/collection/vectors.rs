@@ -256,9 +256,11 @@ impl VectorFiles {
     /// [`Error`] of damaged files.
     pub fn refresh_documents(&self) -> Result<()> {
         let _turn = self.turn();
-        let (Some(now), base) = (self.published.load(), self.ledger.base()) else { return Ok(()) };
-        if now.manifest.commit == base.commit && now.manifest.id == base.id {
-            self.published.publish(Arc::new(Snapshot::open(&self.storage, base, Some(&now))?));
+        let Some(now) = self.published.load() else { return Ok(()) };
+        let same =
+            |after: &Snapshot| (after.manifest.commit, &after.manifest.id) == (now.manifest.commit, &now.manifest.id);
+        if let Some(after) = Snapshot::latest(&self.storage, Some(&now))?.filter(same) {
+            self.published.publish(Arc::new(after));
         }
         Ok(())
     }

@@ -279,11 +279,13 @@ impl Writer {
         if std::mem::take(&mut self.anew) {
             self.ledger.remove_unnamed();
         }
-        let after = Snapshot::open(&self.storage, self.ledger.base(), now.as_deref())?;
-        if let Some(now) = &now {
-            vectors.remove_unnamed(&now.manifest, &after.manifest);
+        // The latest: documents may have been merged since, and their old files removed.
+        if let Some(after) = Snapshot::latest(&self.storage, now.as_deref())? {
+            if let Some(now) = &now {
+                vectors.remove_unnamed(&now.manifest, &after.manifest);
+            }
+            self.published.publish(Arc::new(after));
         }
-        self.published.publish(Arc::new(after));
         drop(turn);
         // The commit is done: what cannot be merged now can be later.
         let _ = self.merge_documents();
