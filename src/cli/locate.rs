@@ -19,7 +19,7 @@ pub fn collection(given: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// The collection of a folder, which may be named itself.
 pub fn of(path: &Path) -> PathBuf {
-    let inside = ["LOCK", "documents/meta.json", "vectors"];
+    let inside = ["LOCK", "manifest.json", "vectors"];
     let is_one =
         path.file_name().is_some_and(|name| name == FOLDER_NAME) || inside.iter().all(|i| path.join(i).exists());
     if is_one { path.to_owned() } else { path.join(FOLDER_NAME) }

@@ -27,7 +27,7 @@ pub struct Status {
     pub metric: Metric,
     /// How documents are cut.
     pub chunk: ChunkSize,
-    /// Bytes on disk, all files.
+    /// Bytes on disk: all files but the lock.
     pub bytes: u64,
     /// Bytes of the files of documents.
     pub document_bytes: u64,
@@ -59,7 +59,7 @@ pub(super) fn of(
     let bytes_of = |folder: &str| -> Result<u64> {
         let folder = Path::new(folder);
         let files = storage.list(folder).map_err(|e| StoreError::io(storage.full_path(folder), "list", e))?;
-        Ok(files.iter().map(|f| f.1).sum())
+        Ok(files.iter().filter(|f| f.0 != Path::new("LOCK")).map(|f| f.1).sum())
     };
     let (document_bytes, vector_bytes) = (bytes_of(directory::FOLDER)?, bytes_of(snapshot::FOLDER)?);
     let (document_segments, deleted_documents) = snapshot.map(|s| s.documents.segments()).unwrap_or_default();

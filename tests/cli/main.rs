@@ -1,5 +1,7 @@
 //! The binary as its users meet it: output, JSON shapes, exit codes, pipes and signals.
 
+mod maintain;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -145,11 +147,14 @@ fn a_collection_is_found_upward_and_by_name() {
 fn status_has_the_promised_fields() {
     let home = Home::indexed();
     let status = home.json(&["status", "--json"]);
-    let bytes = status["bytes"].clone();
-    assert!(bytes.as_u64().unwrap() > 1000);
+    let [bytes, documents, vectors] = ["bytes", "document_bytes", "vector_bytes"].map(|name| status[name].clone());
+    let number = |value: &Value| value.as_u64().unwrap();
+    assert!(number(&documents) > 1000 && number(&vectors) > 3000);
+    assert!(number(&bytes) > number(&documents) + number(&vectors));
     let want = serde_json::json!({
         "schema": 1, "documents": 3, "chunks": 3, "without_vector": 0, "dim": 256, "model": "builtin::static-koen",
-        "metric": "cosine", "bytes": bytes, "segments": 1, "format": 1
+        "metric": "cosine", "bytes": bytes, "document_bytes": documents, "vector_bytes": vectors,
+        "document_segments": 1, "deleted_documents": 0, "segments": 1, "deleted_vectors": 0, "commit": 2, "format": 1
     });
     assert_eq!(status, want);
     assert!(stdout(&home.run(&["status"])).contains("builtin::static-koen"));
