@@ -1,6 +1,7 @@
 //! Struck at every single call by which a commit changes the collection.
 #![cfg(target_arch = "x86_64")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -92,7 +93,7 @@ impl Scene {
 
     /// How many calls the commit has when nothing happens to it.
     fn calls(&self, of: &[Change]) -> Result<u64, String> {
-        let Struck { traced, path, driver, .. } = self.strike("commit", of, u64::MAX, Fault::Kill)?;
+        let Struck { traced, path, driver, reports: _reports } = self.strike("commit", of, u64::MAX, Fault::Kill)?;
         assert_eq!(traced.end, End::Exited(0), "{:?} {}", driver.lines(), driver.errors());
         check::verify(&path, &mut self.model.clone(), self.model.number() + 1).unwrap();
         Ok(traced.calls.len() as u64)
@@ -130,8 +131,14 @@ impl Wrong {
     }
 
     fn is_empty(self) {
-        let (n, first) = (self.0.len(), self.0.iter().take(20).cloned().collect::<Vec<_>>());
-        assert!(n == 0, "{n} times something is wrong, at first:\n{}", first.join("\n"));
+        // Many calls have one fault in common: the first of each kind says enough.
+        let kind =
+            |wrong: &str| wrong.split_once(": ").map_or("", |(_, e)| e.split(';').next().unwrap_or(e)).to_owned();
+        let mut kinds: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+        self.0.iter().for_each(|wrong| kinds.entry(kind(wrong)).or_default().push(wrong));
+        let lines = kinds.values().map(|all| format!("{} times, first {}", all.len(), all[0]));
+        let lines: Vec<String> = lines.take(40).collect();
+        assert!(lines.is_empty(), "{} times something is wrong:\n{}", self.0.len(), lines.join("\n"));
     }
 }
 
@@ -152,7 +159,8 @@ fn kill_at_calls(scene: &Scene, wrong: &mut Wrong) {
     // The threads of a process take turns as they like, so one run has some calls more than another.
     let beyond = if counts::killed_calls() >= calls { calls + 1..=calls + 100 } else { 1..=0 };
     for nth in spread(calls, counts::killed_calls()).into_iter().chain(beyond) {
-        let Struck { traced, path, driver, .. } = scene.strike("commit", &ALL, nth, Fault::Kill).unwrap();
+        let Struck { traced, path, driver, reports: _reports } =
+            scene.strike("commit", &ALL, nth, Fault::Kill).unwrap();
         let what = || format!("{}, killed at call {nth} ({:?})", scene.what, traced.calls.last());
         if !traced.struck {
             assert_eq!(traced.end, End::Exited(0), "{}", driver.errors());

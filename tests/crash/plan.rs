@@ -93,9 +93,9 @@ fn number(n: u64) -> String {
     format!("{COMMON} of commit {n}")
 }
 
-/// The commit that a text of the document [`NUMBER`] names.
+/// The commit that a text is of.
 pub fn number_of(text: &str) -> Option<u64> {
-    text.rsplit(' ').next()?.parse().ok()
+    text.split_once(" of commit ")?.1.split(' ').next()?.parse().ok()
 }
 
 impl fmt::Display for Plan {
