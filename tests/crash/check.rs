@@ -35,10 +35,6 @@ impl Model {
         model
     }
 
-    pub fn plan(&self) -> Plan {
-        self.plan
-    }
-
     pub fn number(&self) -> u64 {
         self.number
     }

@@ -35,6 +35,9 @@ fn a_killed_process_leaves_the_last_commit_or_the_next() {
             std::thread::sleep(Duration::from_micros(random.below(60_000)));
         }
         driver.kill();
+        // Nothing but the kill may stop it: not what an earlier one has left behind.
+        let failed = driver.last("failed ");
+        assert_eq!(failed, None, "kill {kill} of seed {SEED}");
         opening += u64::from(driver.acknowledged().is_none());
         let acknowledged = driver.acknowledged().unwrap_or_default();
         check::verify(&path, &mut model, acknowledged).unwrap_or_else(|e| panic!("{}", about(&driver, e)));

@@ -32,6 +32,7 @@ fn a_power_cut_loses_no_commit() {
         let mut driver = Start::new("commit", &path, Plan::Mixed).run(reports.path());
         driver.wait_for_line("ready").unwrap();
         std::thread::sleep(Duration::from_micros(random.below(200_000)));
+        assert_eq!(driver.last("failed "), None, "before cut {cut} of seed {SEED}");
         if let Err(reason) = disk.cut_power() {
             drop(driver);
             return skip(&format!("the power of an ext4 cannot be cut here: {reason}"));
