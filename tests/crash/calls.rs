@@ -1,7 +1,6 @@
 //! Struck at every single call by which a commit changes the collection.
 #![cfg(target_arch = "x86_64")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,6 +12,7 @@ use super::counts::Form;
 use super::plan::Plan;
 use super::process::{self, Start};
 use super::tracer::{self, Change, End, Fault, Strike, Traced};
+use super::wrong::Wrong;
 use super::{alone, counts, driver, say, skip};
 
 const ALL: [Change; 8] = [
@@ -41,30 +41,31 @@ fn scenes() -> Vec<Scene> {
     let making = Scene { what: "making", dir: dir(), before: None, model: Model::new(Plan::Mixed) };
     let mut scenes = vec![making];
     let (mut plain, mut merging) = (None, None);
-    let (home, mut model) = (dir(), Model::new(Plan::Mixed));
+    let home = dir();
     let path = home.path().join("collection");
-    for n in 0..60 {
+    let mut collection = driver::open(&path).unwrap();
+    for n in 1..=60 {
         let before = home.path().join(n.to_string());
-        let files = |path: &Path| Collection::status_of(path).map_or(0, |status| status.segments);
-        let (old, old_model) = (files(&path), model.clone());
-        if n > 0 {
+        let files = || Collection::status_of(&path).unwrap().segments;
+        let old = files();
+        // The most interesting commits are late ones, when there is much to lose.
+        if n > 40 {
             process::copy(&path, &before);
         }
-        check::go_on(&path, &mut model).unwrap();
-        let new = files(&path);
-        match () {
-            // The most interesting of each kind are the last ones, when there is much to lose.
-            () if n > 40 && new > old => plain = Some((before, old_model)),
-            () if n > 40 && new + 1 < old => merging = Some((before, old_model)),
-            () => {}
+        driver::commit(&mut collection, Plan::Mixed, n).unwrap();
+        driver::settle(&mut collection).unwrap();
+        match files() {
+            new if n > 40 && new > old => plain = Some((before, n - 1)),
+            new if n > 40 && new + 1 < old => merging = Some((before, n - 1)),
+            _ => {}
         }
     }
     for (what, found) in [("adding", plain), ("merging", merging)] {
-        let (from, model) = found.unwrap_or_else(|| panic!("60 commits have none that is {what}"));
+        let (from, number) = found.unwrap_or_else(|| panic!("60 commits have none that is {what}"));
         let dir = dir();
         let before = dir.path().join("before");
         process::copy(&from, &before);
-        scenes.push(Scene { what, dir, before: Some(before), model });
+        scenes.push(Scene { what, dir, before: Some(before), model: Model::at(Plan::Mixed, number) });
     }
     scenes
 }
@@ -122,27 +123,6 @@ fn may_trace() -> bool {
     }
 }
 
-/// All that is wrong, so that one run shows it.
-#[derive(Default)]
-struct Wrong(Vec<String>);
-
-impl Wrong {
-    fn note(&mut self, result: Result<(), String>, what: impl Fn() -> String) {
-        self.0.extend(result.err().map(|e| format!("{}: {e}", what())));
-    }
-
-    fn is_empty(self) {
-        // Many calls have one fault in common: the first of each kind says enough.
-        let kind =
-            |wrong: &str| wrong.split_once(": ").map_or("", |(_, e)| e.split(';').next().unwrap_or(e)).to_owned();
-        let mut kinds: BTreeMap<String, Vec<&String>> = BTreeMap::new();
-        self.0.iter().for_each(|wrong| kinds.entry(kind(wrong)).or_default().push(wrong));
-        let lines = kinds.values().map(|all| format!("{} times, first {}", all.len(), all[0]));
-        let lines: Vec<String> = lines.take(40).collect();
-        assert!(lines.is_empty(), "{} times something is wrong:\n{}", self.0.len(), lines.join("\n"));
-    }
-}
-
 #[test]
 fn a_process_killed_at_any_call_leaves_the_last_commit_or_the_next() {
     let _alone = alone();
@@ -151,7 +131,7 @@ fn a_process_killed_at_any_call_leaves_the_last_commit_or_the_next() {
     }
     let mut wrong = Wrong::default();
     scenes().iter().for_each(|scene| kill_at_calls(scene, &mut wrong));
-    wrong.is_empty();
+    wrong.report();
 }
 
 fn kill_at_calls(scene: &Scene, wrong: &mut Wrong) {
@@ -235,7 +215,7 @@ fn a_failing_disk_gives_an_error_and_leaves_the_last_commit_or_the_next() {
         say(&format!("{}: {strikes} calls failed, of which {errors} gave an error: {seconds:.1} s", scene.what));
         assert!(errors > 0 && errors < strikes, "some failures can be lived with, and others cannot");
     }
-    wrong.is_empty();
+    wrong.report();
 }
 
 /// Lets a call fail. Whether that was an error, and whether everything is as it should be.

@@ -75,7 +75,7 @@ pub fn go_on(path: &Path, model: &mut Model) -> Result<(), String> {
     let mut collection = driver::open(path).map_err(failed)?;
     let next = model.number + 1;
     driver::commit(&mut collection, model.plan, next).map_err(failed)?;
-    driver::settle(&mut collection);
+    driver::settle(&mut collection).map_err(failed)?;
     drop(collection);
     verify(path, model, next)
 }

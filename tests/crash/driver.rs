@@ -133,9 +133,10 @@ pub fn commit(collection: &mut Collection, plan: Plan, n: u64) -> Result<()> {
     collection.commit()
 }
 
-/// Called where a test wants what commits leave to the background done: merges, and removals of
-/// files. They are part of `commit` as yet.
-pub fn settle(_collection: &mut Collection) {}
+/// Finishes what commits leave to the background. Merges that come to nothing are no loss.
+pub fn settle(collection: &mut Collection) -> Result<()> {
+    collection.wait_for_merges().map(drop)
+}
 
 /// When a commit is acknowledged. The second is wrong, and shows that the tests notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,8 +167,10 @@ fn commits(task: &Task, order: Order) -> i32 {
             task.report(&format!("committed {n}"));
         }
     }
-    settle(&mut collection);
-    0
+    match settle(&mut collection) {
+        Ok(()) => 0,
+        Err(error) => failed(task, &error),
+    }
 }
 
 /// After a commit that failed the same collection must take nothing more, however often it is asked.

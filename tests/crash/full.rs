@@ -10,6 +10,7 @@ use super::embedder::Random;
 use super::mount::Mount;
 use super::plan::Plan;
 use super::process::{Driver, Start};
+use super::wrong::Wrong;
 use super::{alone, counts, driver, say, skip};
 
 const SMALLEST: f64 = 200_000.0;
@@ -76,16 +77,14 @@ fn a_full_disk_loses_no_commit() {
     if !may_mount(count) {
         return;
     }
-    let (started, mut commits, mut wrong) = (Instant::now(), 0, Vec::new());
+    let (started, mut commits, mut wrong) = (Instant::now(), 0, Wrong::default());
     for i in 0..count {
         let bytes = SMALLEST * (LARGEST / SMALLEST).powf(i as f64 / (count - 1).max(1) as f64);
-        match fill(bytes as u64) {
-            Ok(filled) => commits += filled,
-            Err(e) => wrong.push(format!("{bytes:.0} bytes: {e}")),
-        }
+        let filled = fill(bytes as u64).map(|filled| commits += filled);
+        wrong.note(filled, || format!("a disk of {bytes:.0} bytes"));
     }
     say(&format!("{count} disks filled by {commits} commits: {:.1} s", started.elapsed().as_secs_f64()));
-    assert!(wrong.is_empty(), "{} disks:\n{}", wrong.len(), wrong.join("\n"));
+    wrong.report();
     assert!(commits > count, "most disks have room for something");
 }
 
@@ -186,7 +185,7 @@ fn a_disk_that_becomes_read_only_loses_no_commit() {
         return;
     }
     let started = Instant::now();
-    let (mut remounted, mut aborted, mut wrong) = (0, 0, Vec::new());
+    let (mut remounted, mut aborted, mut wrong) = (0, 0, Wrong::default());
     let can_abort = match Mount::ext4(&tempfile::tempdir().unwrap().path().join("disk"), 64 << 20) {
         Ok(_) => true,
         Err(reason) => {
@@ -195,19 +194,16 @@ fn a_disk_that_becomes_read_only_loses_no_commit() {
         }
     };
     for seed in 0..count {
-        match remount_between_commits(seed) {
-            Ok(commits) => remounted += commits,
-            Err(e) => wrong.push(format!("remounted, seed {seed}: {e}")),
-        }
-        match can_abort.then(|| abort_under_a_writer(seed)) {
-            Some(Ok(commits)) => aborted += commits,
-            Some(Err(e)) => wrong.push(format!("aborted, seed {seed}: {e}")),
-            None => {}
+        let done = remount_between_commits(seed).map(|commits| remounted += commits);
+        wrong.note(done, || format!("remounted, seed {seed}"));
+        if can_abort {
+            let done = abort_under_a_writer(seed).map(|commits| aborted += commits);
+            wrong.note(done, || format!("aborted, seed {seed}"));
         }
     }
     let seconds = started.elapsed().as_secs_f64();
     say(&format!(
         "{count} disks remounted read-only, {remounted} commits; as many aborted, {aborted} commits: {seconds:.1} s"
     ));
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    wrong.report();
 }

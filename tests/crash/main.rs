@@ -24,6 +24,7 @@ mod readers;
 mod soak;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
+mod wrong;
 
 use std::io::Write;
 use std::path::Path;

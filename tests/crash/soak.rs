@@ -33,12 +33,13 @@ pub fn commits(task: &Task) -> i32 {
         Err(error) => return driver::failed(task, &error),
     };
     for n in 1..=task.until {
-        if let Err(error) = driver::commit(&mut collection, task.plan, n) {
+        let done = driver::commit(&mut collection, task.plan, n);
+        let settled = if n % EVERY == 0 { done.and_then(|()| driver::settle(&mut collection)) } else { done };
+        if let Err(error) = settled {
             return driver::failed(task, &error);
         }
         task.report(&format!("committed {n}"));
         if n % EVERY == 0 {
-            driver::settle(&mut collection);
             let sample = sample(&task.collection).map(|value| value.to_string());
             task.report(&format!("sample {}", sample.join(" ")));
         }
