@@ -29,43 +29,47 @@ const ALL: [Change; 8] = [
 /// A collection in which one commit is about to be made.
 struct Scene {
     what: &'static str,
+    /// That of the driver.
+    mode: &'static str,
     dir: tempfile::TempDir,
     /// Absent in the scene that makes the collection.
     before: Option<PathBuf>,
     model: Model,
 }
 
-/// The making of a collection, a commit that adds files, and one that merges many.
+/// The making of a collection, a commit that adds files, one that merges many, and one with all files
+/// written anew after it.
 fn scenes() -> Vec<Scene> {
     let dir = || tempfile::tempdir().unwrap();
-    let making = Scene { what: "making", dir: dir(), before: None, model: Model::new(Plan::Mixed) };
+    let making = Scene { what: "making", mode: "commit", dir: dir(), before: None, model: Model::new(Plan::Mixed) };
     let mut scenes = vec![making];
     let (mut plain, mut merging) = (None, None);
     let home = dir();
     let path = home.path().join("collection");
     let mut collection = driver::open(&path).unwrap();
-    for n in 1..=60 {
+    for n in 1..=45 {
         let before = home.path().join(n.to_string());
         let files = || Collection::status_of(&path).unwrap().segments;
         let old = files();
         // The most interesting commits are late ones, when there is much to lose.
-        if n > 40 {
+        if n > 25 {
             process::copy(&path, &before);
         }
         driver::commit(&mut collection, Plan::Mixed, n).unwrap();
         driver::settle(&mut collection).unwrap();
         match files() {
-            new if n > 40 && new > old => plain = Some((before, n - 1)),
-            new if n > 40 && new + 1 < old => merging = Some((before, n - 1)),
+            new if n > 25 && new > old => plain = Some((before, n - 1)),
+            new if n > 25 && new + 1 < old => merging = Some((before, n - 1)),
             _ => {}
         }
     }
-    for (what, found) in [("adding", plain), ("merging", merging)] {
-        let (from, number) = found.unwrap_or_else(|| panic!("60 commits have none that is {what}"));
+    let kinds = [("adding", "commit", &plain), ("compacting", "compact", &plain), ("merging", "commit", &merging)];
+    for (what, mode, found) in kinds {
+        let (from, number) = found.as_ref().unwrap_or_else(|| panic!("45 commits have none that is {what}"));
         let dir = dir();
         let before = dir.path().join("before");
-        process::copy(&from, &before);
-        scenes.push(Scene { what, dir, before: Some(before), model: Model::at(Plan::Mixed, number) });
+        process::copy(from, &before);
+        scenes.push(Scene { what, mode, dir, before: Some(before), model: Model::at(Plan::Mixed, *number) });
     }
     scenes
 }
@@ -95,7 +99,7 @@ impl Scene {
 
     /// How many calls the commit has when nothing happens to it.
     fn calls(&self, of: &[Change]) -> Result<u64, String> {
-        let Struck { traced, path, driver, reports: _reports } = self.strike("commit", of, u64::MAX, Fault::Kill)?;
+        let Struck { traced, path, driver, reports: _reports } = self.strike(self.mode, of, u64::MAX, Fault::Kill)?;
         assert_eq!(traced.end, End::Exited(0), "{:?} {}", driver.lines(), driver.errors());
         check::verify(&path, &mut self.model.clone(), self.model.number() + 1).unwrap();
         Ok(traced.calls.len() as u64)
@@ -112,8 +116,13 @@ fn spread(end: u64, count: u64) -> Vec<u64> {
 
 /// Whether other processes may be traced here.
 fn may_trace() -> bool {
-    let probe =
-        Scene { what: "probe", dir: tempfile::tempdir().unwrap(), before: None, model: Model::new(Plan::Mixed) };
+    let probe = Scene {
+        what: "probe",
+        mode: "commit",
+        dir: tempfile::tempdir().unwrap(),
+        before: None,
+        model: Model::new(Plan::Mixed),
+    };
     match probe.strike("commit", &ALL, 1, Fault::Kill) {
         Ok(_) => true,
         Err(reason) => {
@@ -138,10 +147,10 @@ fn kill_at_calls(scene: &Scene, wrong: &mut Wrong) {
     let (started, calls) = (Instant::now(), scene.calls(&ALL).unwrap());
     let (mut kills, mut old) = (0, 0);
     // The threads of a process take turns as they like, so one run has some calls more than another.
-    let beyond = if counts::killed_calls() >= calls { calls + 1..=calls + 100 } else { 1..=0 };
-    for nth in spread(calls, counts::killed_calls()).into_iter().chain(beyond) {
+    let beyond = if counts::killed_calls() >= calls { 100 } else { 0 };
+    for nth in spread(calls, counts::killed_calls()).into_iter().chain(calls + 1..=calls + beyond) {
         let Struck { traced, path, driver, reports: _reports } =
-            scene.strike("commit", &ALL, nth, Fault::Kill).unwrap();
+            scene.strike(scene.mode, &ALL, nth, Fault::Kill).unwrap();
         let what = || format!("{}, killed at call {nth} ({:?})", scene.what, traced.calls.last());
         if !traced.struck {
             assert_eq!(traced.end, End::Exited(0), "{}", driver.errors());
@@ -220,7 +229,7 @@ fn a_failing_disk_gives_an_error_and_leaves_the_last_commit_or_the_next() {
 
 /// Lets a call fail. Whether that was an error, and whether everything is as it should be.
 fn fail(scene: &Scene, of: &[Change], nth: u64, fault: Fault) -> (bool, Result<(), String>) {
-    let Struck { traced, path, driver, reports } = scene.strike("commit", of, nth, fault).unwrap();
+    let Struck { traced, path, driver, reports } = scene.strike(scene.mode, of, nth, fault).unwrap();
     let is_error = driver.last("failed ").is_some();
     let code = if is_error { driver::IO } else { 0 };
     let mut model = scene.model.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gyeol::collection::{Hit, Mode};
+use gyeol::collection::{Hit, Mode, Thoroughness};
 use gyeol::error::CollectionError;
 use gyeol::{Collection, Effort, Error};
 
@@ -87,6 +87,10 @@ fn content(path: &Path) -> Result<Content, String> {
         Err(Error::Collection(CollectionError::NotFound { .. })) => return Ok(Content::new()),
         opened => opened.map_err(|e| said("cannot be opened", e))?,
     };
+    let verified = Collection::verify(path, Thoroughness::Full).map_err(|e| said("cannot be verified", e))?;
+    if let Some(problem) = verified.problems.first() {
+        return Err(format!("{problem:?} is one of {} problems", verified.problems.len()));
+    }
     let status = collection.status().map_err(|e| said("has no status", e))?;
     // Enough for a hit too many to be seen.
     let k = 2 * status.chunks as usize + 16;

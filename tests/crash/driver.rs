@@ -93,8 +93,9 @@ pub fn run() -> ! {
         let _ = task.input.recv();
     }
     let code = match std::env::var(MODE).as_deref() {
-        Ok("commit") => commits(&task, Order::Honest),
-        Ok("boast") => commits(&task, Order::AcknowledgedFirst),
+        Ok("commit") => commits(&task, Manner::Plain),
+        Ok("compact") => commits(&task, Manner::ThenCompact),
+        Ok("boast") => commits(&task, Manner::AcknowledgedFirst),
         Ok("reopen") => reopening(&task),
         Ok("soak") => soak::commits(&task),
         Ok("read") => readers::read(&task),
@@ -138,14 +139,17 @@ pub fn settle(collection: &mut Collection) -> Result<()> {
     collection.wait_for_merges().map(drop)
 }
 
-/// When a commit is acknowledged. The second is wrong, and shows that the tests notice.
+/// How commits are made.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Honest,
+enum Manner {
+    Plain,
+    /// After the last one all files are written anew.
+    ThenCompact,
+    /// Acknowledged before they are made: this is wrong, and shows that the tests notice.
     AcknowledgedFirst,
 }
 
-fn commits(task: &Task, order: Order) -> i32 {
+fn commits(task: &Task, manner: Manner) -> i32 {
     let opened = open(&task.collection).and_then(|collection| Ok((number(&collection)?, collection)));
     let (from, mut collection) = match opened {
         Ok(opened) => opened,
@@ -153,7 +157,7 @@ fn commits(task: &Task, order: Order) -> i32 {
     };
     task.report(&format!("ready {from}"));
     for n in from + 1..=task.until {
-        if order == Order::AcknowledgedFirst {
+        if manner == Manner::AcknowledgedFirst {
             task.report(&format!("committed {n}"));
         }
         let changed = change(&mut collection, task.plan, n);
@@ -163,11 +167,12 @@ fn commits(task: &Task, order: Order) -> i32 {
             again(task, &mut collection, n, is_in_commit);
             return code;
         }
-        if order == Order::Honest {
+        if manner != Manner::AcknowledgedFirst {
             task.report(&format!("committed {n}"));
         }
     }
-    match settle(&mut collection) {
+    let compacted = if manner == Manner::ThenCompact { collection.compact() } else { Ok(()) };
+    match compacted.and_then(|()| settle(&mut collection)) {
         Ok(()) => 0,
         Err(error) => failed(task, &error),
     }

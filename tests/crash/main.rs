@@ -59,10 +59,10 @@ fn commits_without_an_accident() {
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let (path, mut model) = (dir.path().join("collection"), Model::new(Plan::Mixed));
-    for _ in 0..45 {
+    for _ in 0..21 {
         check::go_on(&path, &mut model).unwrap();
     }
-    assert_eq!(model.number(), 45);
+    assert_eq!(model.number(), 21);
 }
 
 /// The checker finds what it is there for.

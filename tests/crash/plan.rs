@@ -70,7 +70,7 @@ fn mixed(n: u64, changes: &mut Changes) {
     let replaced = n % 48;
     changes.add(format!("key {replaced}"), n, 8);
     let deleted = (7 * n + 5) % 48;
-    if n % 3 == 0 && deleted != replaced {
+    if n.is_multiple_of(3) && deleted != replaced {
         changes.delete.push(format!("key {deleted}"));
     }
     match n % 20 {

@@ -22,11 +22,13 @@ pub struct Start<'a> {
     /// Until a line comes on its standard input it does nothing.
     pub waits: bool,
     pub writer: Option<&'a Path>,
+    /// More environment variables.
+    pub environment: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Start<'a> {
     pub fn new(mode: &'a str, collection: &'a Path, plan: Plan) -> Self {
-        Start { mode, collection, plan, until: u64::MAX, waits: false, writer: None }
+        Start { mode, collection, plan, until: u64::MAX, waits: false, writer: None, environment: &[] }
     }
 
     /// Starts it; `folder` is for what it reports, and outside the collection.
@@ -38,7 +40,7 @@ impl<'a> Start<'a> {
         command.args(["commits_without_an_accident", "--exact", "--nocapture", "--test-threads=1"]);
         command.env(driver::MODE, self.mode).env(driver::COLLECTION, self.collection);
         command.env(driver::LINES, &lines).env(driver::PLAN, self.plan.to_string());
-        command.env(driver::UNTIL, self.until.to_string());
+        command.env(driver::UNTIL, self.until.to_string()).envs(self.environment.iter().copied());
         if self.waits {
             command.env(driver::WAITS, "1");
         }
