@@ -6,7 +6,8 @@
 //! binary again, see `driver`.
 //!
 //! `cargo test --test crash` runs a few of each in seconds, `GYEOL_CRASH=1` the numbers that a change
-//! must pass, `GYEOL_CRASH=long` many more; `counts` has them all.
+//! must pass, `GYEOL_CRASH=long` many more; `counts` has them all. Beside the toolchain they use `mount`,
+//! `mkfs.ext4` and `perl`, as the superuser, and say `SKIPPED` where something is missing or forbidden.
 #![cfg(target_os = "linux")]
 
 mod calls;

@@ -35,6 +35,7 @@ fn a_power_cut_loses_no_commit() {
         assert_eq!(driver.last("failed "), None, "before cut {cut} of seed {SEED}");
         if let Err(reason) = disk.cut_power() {
             drop(driver);
+            assert_eq!(cut, 0, "{reason}");
             return skip(&format!("the power of an ext4 cannot be cut here: {reason}"));
         }
         driver.kill();
