@@ -9,7 +9,7 @@ use tantivy::SegmentMeta;
 
 use super::documents;
 use super::vectors::VectorFiles;
-use crate::error::{CollectionError, Result};
+use crate::error::{Error, Result};
 
 /// A merge of documents that tantivy has begun.
 pub(super) type DocumentsMerge = Box<dyn FnOnce() -> tantivy::Result<Option<SegmentMeta>> + Send>;
@@ -36,7 +36,7 @@ struct Shared {
 struct State {
     waiting: usize,
     documents: usize,
-    trouble: Vec<String>,
+    trouble: Vec<Error>,
 }
 
 impl Shared {
@@ -93,7 +93,7 @@ impl Background {
     }
 
     /// What went wrong since it was last asked. Nothing is lost by it: what was to be merged stays as it is.
-    pub fn trouble(&self) -> Vec<String> {
+    pub fn trouble(&self) -> Vec<Error> {
         std::mem::take(&mut self.shared.state().trouble)
     }
 }
@@ -114,8 +114,8 @@ fn work(files: &VectorFiles, inbox: &Receiver<Job>, shared: &Shared) {
         let mut state = shared.state();
         match done {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => state.trouble.push(error.to_string()),
-            Err(_) => state.trouble.push("a merge failed without saying why".to_owned()),
+            Ok(Err(error)) => state.trouble.push(error),
+            Err(_) => state.trouble.push(files.ledger().silent().into()),
         }
         state.documents -= usize::from(documents);
         state.waiting -= 1;
@@ -130,7 +130,7 @@ fn run(files: &VectorFiles, job: Job) -> Result<()> {
             let done: Vec<_> = merges.into_iter().map(documents::guarded).collect();
             files.refresh_documents()?;
             if let Some(error) = done.into_iter().find_map(Result::err) {
-                return Err(CollectionError::Documents { path: files.path(), reason: error.to_string() }.into());
+                return Err(files.ledger().documents_error(error));
             }
         }
     }

@@ -216,7 +216,7 @@ fn ended() -> io::Error {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.as_mut().ok_or_else(ended)?.write(bytes)?;
+        let written = self.ledger.note(self.file.as_mut().ok_or_else(ended)?.write(bytes))?;
         self.sealer.take(&bytes[..written]);
         Ok(written)
     }
@@ -229,7 +229,7 @@ impl Write for NewFile {
 impl TerminatingWrite for NewFile {
     fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
         let mut file = self.file.take().ok_or_else(ended)?;
-        let seal = std::mem::take(&mut self.sealer).finish(&mut *file)?;
+        let seal = self.ledger.note(std::mem::take(&mut self.sealer).finish(&mut *file))?;
         self.ledger.add_document(&self.name, file, seal)
     }
 }

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value as Json;
 
 use super::manifest::{DocumentsEntry, FILE, FileEntry, Manifest, SealEntry, SegmentEntry};
+use super::snapshot::documents_error;
 use super::{directory, snapshot};
-use crate::error::{CollectionError, Result, StoreError};
+use crate::error::{CollectionError, Error, Result, StoreError};
 use crate::store::{Seal, Storage, StorageFile};
 
 /// The manifest until it is renamed.
@@ -28,6 +29,8 @@ pub(super) struct Ledger {
     storage: Arc<dyn Storage>,
     state: Mutex<State>,
     failed: AtomicBool,
+    /// The first error of a file of documents: tantivy's threads lose it on the way.
+    first_error: Mutex<Option<io::Error>>,
 }
 
 struct State {
@@ -63,7 +66,7 @@ impl Ledger {
             unsynced: Vec::new(),
             folders: BTreeSet::new(),
         };
-        Ledger { storage, state: Mutex::new(state), failed: AtomicBool::new(false) }
+        Ledger { storage, state: Mutex::new(state), failed: AtomicBool::new(false), first_error: Mutex::new(None) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -139,13 +142,13 @@ impl Ledger {
     /// Starts a file of documents.
     pub fn create_document(&self, name: &Path) -> io::Result<Box<dyn StorageFile>> {
         self.refuse_failed()?;
-        self.storage.create(&Path::new(directory::FOLDER).join(name))
+        self.note(self.storage.create(&Path::new(directory::FOLDER).join(name)))
     }
 
     /// Takes a file of documents that is written to its end.
     pub fn add_document(&self, name: &str, file: Box<dyn StorageFile>, seal: Seal) -> io::Result<()> {
         self.state().seals.insert(name.to_owned(), seal);
-        self.add(file, directory::FOLDER)
+        self.note(self.add(file, directory::FOLDER))
     }
 
     /// Removes a file of documents, but none that the collection has.
@@ -219,7 +222,7 @@ impl Ledger {
         self.refuse_failed()?;
         let generation = state.base.generation + 1;
         let manifest = Manifest { generation, next_file: state.base.next_file, ..manifest };
-        self.try_publish(state, &manifest).inspect_err(|_| {
+        self.note(self.try_publish(state, &manifest)).inspect_err(|_| {
             self.fail();
             let _ = self.storage.remove(Path::new(TEMPORARY));
         })?;
@@ -250,9 +253,31 @@ impl Ledger {
         CollectionError::WriterFailed { path: self.storage.full_path(Path::new("")) }
     }
 
-    /// The error of a merge of which only words are left.
-    pub fn trouble(&self, reason: String) -> CollectionError {
+    /// The error of a merge that ended without one.
+    pub fn silent(&self) -> CollectionError {
+        let reason = "a merge failed without saying why".to_owned();
         CollectionError::Documents { path: self.storage.full_path(Path::new("")), reason }
+    }
+
+    /// Keeps the first error of a file of documents.
+    pub fn note<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &done {
+            let mut first = self.first_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            first.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
+        }
+        done
+    }
+
+    /// An error of tantivy as ours; of one that only says that a thread ended, what ended it.
+    pub fn documents_error(&self, error: tantivy::TantivyError) -> Error {
+        let told = documents_error(&self.storage.full_path(Path::new("")), error);
+        let first = self.first_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        match (told, first) {
+            (Error::Collection(CollectionError::Documents { .. }), Some(source)) => {
+                StoreError::io(self.storage.full_path(Path::new(directory::FOLDER)), "write in", source).into()
+            }
+            (told, _) => told,
+        }
     }
 
     /// Removes files of vectors that no manifest names any more. What stays behind costs space only, and goes

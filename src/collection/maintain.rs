@@ -41,7 +41,7 @@ impl Collection {
         let Some(writer) = &mut self.writer else { return Ok(Vec::new()) };
         let trouble = writer.wait_for_merges()?;
         self.refresh()?;
-        Ok(trouble)
+        Ok(trouble.iter().map(ToString::to_string).collect())
     }
 
     /// Bounds the memory that merging takes, in bytes: segments that need more to be joined are left apart, and

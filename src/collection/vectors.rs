@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -61,9 +60,9 @@ impl VectorFiles {
         VectorFiles { storage, ledger, published, turn: Mutex::default(), memory }
     }
 
-    /// Where the collection is.
-    pub fn path(&self) -> PathBuf {
-        self.storage.full_path(Path::new(""))
+    /// The way to the disk.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Bounds the bytes that a merge takes.

@@ -20,7 +20,7 @@ use super::merge::Rows;
 use super::published::Published;
 use super::snapshot::{self, LiveSegment, Snapshot, documents_error};
 use super::vectors::VectorFiles;
-use crate::error::{Result, StoreError};
+use crate::error::{Error, Result, StoreError};
 use crate::store::Storage;
 
 /// tantivy's buffer for documents that are not written yet.
@@ -220,12 +220,11 @@ impl Writer {
     }
 
     fn document(&mut self, doc: tantivy::TantivyDocument) -> Result<()> {
-        let root = self.storage.full_path(Path::new(""));
         let added = self.tantivy()?.add_document(doc);
         self.changed = true;
         added.map(drop).map_err(|e| {
             self.failed = true;
-            documents_error(&root, e)
+            self.ledger.documents_error(e)
         })
     }
 
@@ -256,7 +255,6 @@ impl Writer {
     }
 
     fn try_commit(&mut self) -> Result<()> {
-        let root = self.storage.full_path(Path::new(""));
         let vectors = self.vectors.clone();
         let turn = vectors.turn();
         let now = self.published.load().filter(|_| !self.anew);
@@ -274,7 +272,7 @@ impl Writer {
             prepared.set_payload(&number.to_string());
             prepared.commit()
         });
-        committed.map_err(|e| documents_error(&root, e))?;
+        committed.map_err(|e| self.ledger.documents_error(e))?;
         self.forget_pending();
         if std::mem::take(&mut self.anew) {
             self.ledger.remove_unnamed();
@@ -317,7 +315,6 @@ impl Writer {
         &mut self,
         choose: impl FnOnce(&[tantivy::SegmentMeta]) -> Vec<Vec<tantivy::index::SegmentId>>,
     ) -> Result<bool> {
-        let root = self.storage.full_path(Path::new(""));
         let tantivy = self.tantivy()?;
         let begun = documents::guarded(|| {
             let groups = choose(&tantivy.index().searchable_segment_metas()?);
@@ -327,7 +324,7 @@ impl Writer {
             };
             Ok(groups.into_iter().map(begin).collect::<Vec<_>>())
         });
-        let begun = begun.map_err(|e| documents_error(&root, e))?;
+        let begun = begun.map_err(|e| self.ledger.documents_error(e))?;
         let any = !begun.is_empty();
         if let Some(background) = self.background.as_ref().filter(|_| any) {
             background.wait_for_documents(begun);
@@ -336,7 +333,7 @@ impl Writer {
     }
 
     /// Waits until nothing is left to merge, and tells what went wrong with merging.
-    pub fn wait_for_merges(&mut self) -> Result<Vec<String>> {
+    pub fn wait_for_merges(&mut self) -> Result<Vec<Error>> {
         loop {
             self.background.iter().for_each(Background::look);
             self.background.iter().for_each(Background::wait);
@@ -359,7 +356,7 @@ impl Writer {
         self.background.iter().for_each(Background::wait);
         match self.background.as_ref().map(Background::trouble).unwrap_or_default().into_iter().next() {
             None => Ok(()),
-            Some(trouble) => Err(self.ledger.trouble(trouble).into()),
+            Some(trouble) => Err(trouble),
         }
     }
 }
@@ -380,14 +377,21 @@ impl Drop for Writer {
 }
 
 pub(super) fn take_lock(storage: &dyn Storage) -> Result<Lock> {
-    for folder in ["", directory::FOLDER, snapshot::FOLDER] {
+    let make = |folder: &str| {
         let folder = Path::new(folder);
-        storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))?;
-    }
-    // Before anything can be published in them.
+        storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))
+    };
     let top = Path::new("");
-    storage.sync_dir(top).map_err(|e| StoreError::io(storage.full_path(top), "sync the folder", e))?;
-    Ok(storage.lock(Path::new("LOCK"))?)
+    let sync = || storage.sync_dir(top).map_err(|e| StoreError::io(storage.full_path(top), "sync the folder", e));
+    make("")?;
+    // The lock first: a folder that has it is known as a collection, however little else it has.
+    let lock = storage.lock(Path::new("LOCK"))?;
+    sync()?;
+    make(directory::FOLDER)?;
+    make(snapshot::FOLDER)?;
+    // Before anything can be published in them.
+    sync()?;
+    Ok(lock)
 }
 
 /// Reads the documents' files against their checksums. tantivy changes them on threads of its own,

@@ -4,6 +4,9 @@ use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
 
 use super::Mapped;
 use super::lock::WriterLock;
@@ -193,16 +196,16 @@ impl StorageFile for File {
 /// for the device then makes many of them durable.
 fn sync_at_once(files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
     const THREADS: usize = 8;
-    if files.len() < 2 {
-        return files.iter_mut().try_for_each(|file| file.sync());
+    // Threads of their own, that stay: they wait for the device and not for a processor.
+    static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+    let name = |i| format!("gyeol-sync-{i}");
+    let build = || rayon::ThreadPoolBuilder::new().num_threads(THREADS).thread_name(name).build().ok();
+    match POOL.get_or_init(build) {
+        Some(pool) if files.len() > 1 => {
+            pool.install(|| files.par_iter_mut().with_max_len(1).try_for_each(|file| file.sync()))
+        }
+        _ => files.iter_mut().try_for_each(|file| file.sync()),
     }
-    let part = files.len().div_ceil(THREADS);
-    std::thread::scope(|scope| {
-        let sync = |part: &mut [Box<dyn StorageFile>]| part.iter_mut().try_for_each(|file| file.sync());
-        let parts: Vec<_> = files.chunks_mut(part).map(|part| scope.spawn(move || sync(part))).collect();
-        let lost = || Err(io::Error::other("a thread that synced files failed"));
-        parts.into_iter().try_for_each(|part| part.join().unwrap_or_else(|_| lost()))
-    })
 }
 
 /// Writes a file so that its name has either the old content or the whole new one, and the new
