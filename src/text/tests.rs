@@ -164,7 +164,7 @@ fn settings_before_a_note_are_no_heading() {
     let note = "---\ntitle: Plans\ntags: [a, b]\n---\n\n# One\ntwo\n\nA heading\nof lines\n===\n\nText.\n";
     let headings: Vec<String> = one("a.md", note.as_bytes()).headings.into_iter().map(|h| h.text).collect();
     assert_eq!(headings, ["One", "A heading of lines"]);
-    let long = format!("# {}\n\n{}", "x".repeat(100_000), "word ".repeat(40));
+    let long = format!("# {}\n\n{}", "x".repeat(10_000), "word ".repeat(40));
     let cut = chunks(&one("a.md", long.as_bytes()), 10);
     assert!(cut.last().unwrap().headings[0].len() == 200);
 }
