@@ -265,6 +265,30 @@ fn a_walk_opens_only_regular_files_inside() {
     assert!(walk(Path::new("/nowhere/at/all"), None).is_err());
 }
 
+#[cfg(unix)]
+#[test]
+fn rules_that_are_no_file_are_never_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["fifo", "huge", "device", "good"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("a.txt"), "x").unwrap();
+    }
+    let fifo = std::process::Command::new("mkfifo").arg(dir.path().join("fifo/.gitignore")).status();
+    assert!(fifo.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("device/.ignore")).unwrap();
+    fs::write(dir.path().join("huge/.gitignore"), "a\n".repeat(200_000)).unwrap();
+    fs::write(dir.path().join("good/.gitignore"), "b.txt\n").unwrap();
+    let found = walk(dir.path(), None).unwrap();
+    let names: Vec<&str> = found.entries.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["good/a.txt"]);
+    let skipped: Vec<&str> = found.skipped.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!(skipped, ["device", "fifo", "huge"]);
+    assert_eq!(found.unread.len(), 3, "what they hold is unknown, not gone");
+    assert!(found.skipped[2].reason.contains("256 KiB"), "{found:?}");
+    let above = walk(&dir.path().join("fifo"), None).unwrap_err().to_string();
+    assert!(above.contains("left out"), "{above}");
+}
+
 #[test]
 fn long_texts_are_cut_into_blocks_without_loss() {
     let line = "가나다 라마바 abc def 0123456789.\n";
