@@ -1,8 +1,9 @@
 //! Files made to hurt whoever reads them: nested without end, lines without end, rows without end.
 //!
 //! Every case is read and cut, and becomes text or is skipped by name; what it took is printed
-//! (`--nocapture`). The files are of 1 MiB, and with `GYEOL_LARGE_FILES=1` of 100 MiB as well (in a
-//! release build). Time is only held against what quadratic work would take.
+//! (`--nocapture`). The files are of 256 KiB; with `GYEOL_LARGE_FILES=1` of 100 MiB (in a release build),
+//! or of `GYEOL_MIB=n`; `GYEOL_CASE=part` takes the cases of which the name has that part. Time is only
+//! held against what quadratic work would take.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +14,7 @@ use gyeol::embed::{Embedder, builtin};
 use gyeol::text::{Chunk, ChunkSize, Chunker, Fields, Refused, read, walk};
 
 const MIB: usize = 1 << 20;
-/// Seconds a MiB: only quadratic work takes more.
+/// Seconds for each MiB, and for a smaller file: only quadratic work takes more.
 const SLOWEST: f64 = 60.0;
 
 /// One at a time, so that the peak of the memory is that of one file.
@@ -72,7 +73,7 @@ fn take(name: &str, case: &str, bytes: Vec<u8>) -> Outcome {
         outcome.reasons.first().map_or("", String::as_str),
     );
     let _ = writeln!(std::io::stderr(), "{line}");
-    assert!(seconds < SLOWEST * size.max(1.0).min(10.0), "{case}: {seconds} s");
+    assert!(seconds < SLOWEST * size.clamp(1.0, 10.0), "{case}: {seconds} s");
     outcome
 }
 
@@ -82,11 +83,9 @@ fn each(name: &str, case: &str, make: impl Fn(usize) -> Vec<u8>, check: impl Fn(
     if std::env::var("GYEOL_CASE").is_ok_and(|only| !case.contains(&only)) {
         return;
     }
-    let mib = std::env::var("GYEOL_MIB").ok().and_then(|m| m.parse().ok()).unwrap_or(1);
-    check(&take(name, case, make(mib * MIB)));
-    if std::env::var_os("GYEOL_LARGE_FILES").is_some() {
-        check(&take(name, case, make(100 * MIB)));
-    }
+    let large = std::env::var_os("GYEOL_LARGE_FILES").is_some();
+    let asked = std::env::var("GYEOL_MIB").ok().and_then(|mib| mib.parse::<usize>().ok()).map(|mib| mib * MIB);
+    check(&take(name, case, make(asked.unwrap_or(if large { 100 * MIB } else { MIB / 4 }))));
 }
 
 /// A part over and over.
@@ -96,10 +95,25 @@ fn times(part: &str, size: usize) -> Vec<u8> {
 
 fn any(_: &Outcome) {}
 
+/// Skipped by a name that says this.
+fn skipped(says: &'static str) -> impl Fn(&Outcome) {
+    move |outcome| assert!(outcome.reasons.iter().any(|r| r.contains(says)), "{says}: {:.300?}", outcome.reasons)
+}
+
+/// Read as text, all of it.
+fn text(outcome: &Outcome) {
+    assert!(!outcome.chunks.is_empty() && outcome.reasons.is_empty(), "{:.300?}", outcome.reasons);
+}
+
+/// A part over and over in words of nearly the longest.
+fn in_words(part: &str, end: &str, size: usize) -> Vec<u8> {
+    times(&(part.repeat(16_000 / part.len()) + end), size)
+}
+
 #[test]
 fn markdown() {
     let case = |case: &str, part: &'static str| each("a.md", case, |size| times(part, size), any);
-    case("md one line of quotes", "> ");
+    each("a.md", "md one line of quotes", |size| times("> ", size), skipped("deeper than 200"));
     case("md one line of quotes without spaces", ">");
     case("md one line of bullets", "- ");
     case("md one line of numbers", "1. ");
@@ -149,7 +163,7 @@ fn markdown() {
             let half = "- ".repeat(size / 4) + "a";
             (half + &"\n".repeat(size / 2)).into_bytes()
         },
-        any,
+        skipped("deeper than 200"),
     );
     each(
         "a.md",
@@ -195,6 +209,37 @@ fn markdown() {
         any,
     );
     each("a.md", "md a heading of one line", |size| [b"# ".to_vec(), times("word ", size)].concat(), any);
+}
+
+#[test]
+fn markdown_within_the_limits() {
+    let parts = [
+        "[",
+        "[]",
+        "![[]()",
+        "*a**a",
+        "_a__",
+        "*",
+        "`a``b```c",
+        "[a](<b",
+        "<!--a",
+        "<?a",
+        "<a:",
+        "<![CDATA[a",
+        "\\\\*",
+        "&amp;",
+        "x",
+    ];
+    for part in parts {
+        each("a.md", &format!("md words of {part}"), |size| in_words(part, "\n", size), text);
+    }
+    let deep = |case: &str, part: &str| {
+        let lines = format!("{}a\n{}", part.repeat(199), "\n".repeat(100_000));
+        each("a.md", case, |size| times(&lines, size), text);
+    };
+    each("a.md", "md quotes as deep as may be", |size| times(&("> ".repeat(199) + "a\n"), size), text);
+    deep("md lists as deep as may be", "- ");
+    deep("md numbers as deep as may be", "1. ");
 }
 
 #[test]
@@ -252,7 +297,14 @@ fn html() {
 #[test]
 fn tables() {
     let json = |case: &str, make: &dyn Fn(usize) -> String| each("a.jsonl", case, |size| make(size).into_bytes(), any);
-    json("json nested arrays", &|size| format!("{{\"text\":\"a\",\"b\":{}}}\n", "[".repeat(size)));
+    let named = |name: &str, case: &str, says: &'static str, make: &dyn Fn(usize) -> String| {
+        each(name, case, |size| make(size).into_bytes(), skipped(says));
+    };
+    let words = |part: &str| part.repeat(17 * MIB / part.len());
+    named("a.jsonl", "json a row of 17 MiB", "a row of 17", &|_| format!("{{\"text\":\"{}\"}}\n", words("word ")));
+    named("a.csv", "csv a quote open for 17 MiB", "never be closed", &|_| format!("text\n\"{}", words("word, \n")));
+    named("a.csv", "csv too many columns", "more than 16384", &|size| format!("text{}\na\n", ",b".repeat(size / 2)));
+    named("a.jsonl", "json nested arrays", "127", &|size| format!("{{\"text\":\"a\",\"b\":{}}}\n", "[".repeat(size)));
     json("json nested arrays closed", &|size| {
         format!("{{\"text\":\"a\",\"b\":{}{}}}\n", "[".repeat(size / 2), "]".repeat(size / 2))
     });
@@ -260,8 +312,10 @@ fn tables() {
     json("json one row", &|size| format!("{{\"text\":\"{}\"}}\n", "word ".repeat(size / 5)));
     json("json one row of a number", &|size| format!("{{\"text\":\"a\",\"b\":{}}}\n", "9".repeat(size)));
     json("json one row of zeros", &|size| format!("{{\"text\":\"a\",\"b\":0.{}}}\n", "0".repeat(size)));
-    json("json huge numbers", &|size| "{\"text\":\"a\",\"b\":1e999999}\n".repeat(size / 26));
-    json("json lone surrogates", &|size| "{\"text\":\"\\ud800\"}\n".repeat(size / 18));
+    named("a.jsonl", "json huge numbers", "number out of range", &|size| {
+        "{\"text\":\"a\",\"b\":1e999999}\n".repeat(size / 26)
+    });
+    named("a.jsonl", "json lone surrogates", "not JSON", &|size| "{\"text\":\"\\ud800\"}\n".repeat(size / 18));
     json("json one row of empty arrays", &|size| format!("{{\"text\":\"a\",\"b\":[{}[]]}}\n", "[],".repeat(size / 3)));
     json("json one row of objects", &|size| {
         format!("{{\"text\":\"a\",\"b\":[{}{{}}]}}\n", "{\"a\":1},".repeat(size / 8))
@@ -296,39 +350,47 @@ fn tables() {
         format!("text\n{}", row.repeat(size / row.len()))
     });
     csv("csv quotes", &|size| format!("text\n\"{}\"\n", "\"\"".repeat(size / 2)));
-    csv("csv zero bytes", &|size| format!("text\n{}\n{}", "word ".repeat(20_000), "a\0\n".repeat(size / 3)));
+    named("a.csv", "csv zero bytes", "zero byte", &|size| {
+        format!("text\n{}\n{}", "word ".repeat(20_000), "a\0\n".repeat(size / 3))
+    });
 }
 
 #[test]
 fn lines() {
     for name in ["a.txt", "a.md", "a.rs", "a.html"] {
-        let case =
-            |case: &str, part: &'static str| each(name, &format!("{name} {case}"), |size| times(part, size), any);
-        case("one word", "x");
-        case("one line of base64", "iVBORw0KGgoAAAANSUhEUgAA");
-        case("one line of words", "word ");
-        case("one line of code", "a(b,c);");
-        case("one line of Korean", "가나다라마바사아자차카타파하");
-        case("one line of Chinese sentences", "天地玄黄宇宙洪荒。日月盈昃辰宿列张。");
-        case("one line of Thai", "ภาษาไทยเขียนติดกัน");
-        case("combining marks", "\u{301}");
-        case("letters with marks", "a\u{301}\u{302}");
-        case("joiners", "\u{200d}");
-        case("families", "👩\u{200d}👩\u{200d}👧\u{200d}");
-        case("flags", "🇰🇷");
-        case("jamo", "\u{1100}");
-        case("decomposed Korean", "\u{1112}\u{1161}\u{11ab}");
-        case("Korean with marks", "가\u{301}");
-        case("Burmese marks", "\u{102d}");
-        case("white space", " \t");
-        case("ideographic spaces", "\u{3000}");
-        case("blank lines and letters", "a\n\n");
-        case("sentences", "a. ");
-        case("short lines", "a\n");
-        case("punctuation", ".");
-        case("carriage returns", "a\r");
-        case("other line ends", "a\u{2028}");
-        case("right to left marks", "\u{202e}\u{202d}");
+        let each = |case: &str, part: &'static str, check: &dyn Fn(&Outcome)| {
+            each(name, &format!("{name} {case}"), |size| times(part, size), check);
+        };
+        for (what, part) in [
+            ("one word", "x"),
+            ("base64", "iVBORw0KGgoAAAANSUhEUgAA"),
+            ("code", "a(b,c);"),
+            ("combining marks", "\u{301}"),
+            ("letters with marks", "a\u{301}\u{302}"),
+            ("joiners", "\u{200d}"),
+            ("families", "👩\u{200d}👩\u{200d}👧\u{200d}"),
+            ("flags", "🇰🇷"),
+            ("punctuation", "."),
+            ("marks that turn the direction", "\u{202e}\u{202d}"),
+        ] {
+            each(what, part, &skipped("without"));
+            self::each(name, &format!("{name} words of {what}"), |size| in_words(part, " ", size), text);
+        }
+        each("one line of words", "word ", &text);
+        each("one line of Korean", "가나다라마바사아자차카타파하", &text);
+        each("one line of Chinese sentences", "天地玄黄宇宙洪荒。日月盈昃辰宿列张。", &text);
+        each("one line of Thai", "ภาษาไทยเขียนติดกัน", &text);
+        each("jamo", "\u{1100}", &text);
+        each("decomposed Korean", "\u{1112}\u{1161}\u{11ab}", &text);
+        each("Korean with marks", "가\u{301}", &text);
+        each("Burmese marks", "\u{102d}", &any);
+        each("white space", " \t", &any);
+        each("ideographic spaces", "\u{3000}", &any);
+        each("blank lines and letters", "a\n\n", &text);
+        each("sentences", "a. ", &text);
+        each("short lines", "a\n", &text);
+        each("carriage returns", "a\r", &text);
+        each("other line ends", "a\u{2028}", &text);
     }
 }
 

@@ -11,7 +11,7 @@ use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 use super::stretch::long_words;
 
 /// Bytes of text for each token that a chunk may have: a window holds several chunks.
-const WINDOW: usize = 48;
+const WINDOW: usize = 32;
 /// Bounds of a window.
 const WINDOWS: (usize, usize) = (1024, 128 * 1024);
 /// Stretches without white space that are longer are cut anywhere.
