@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::*;
 
+mod limits;
+
 /// Tokens are words here, so that the numbers can be counted by eye.
 fn words(text: &str) -> usize {
     text.split_whitespace().count()
