@@ -68,7 +68,7 @@ fn headings_of(text: &str, piece: Range<usize>, in_pieces: bool, out: &mut Vec<H
     // The definition of a reference may stand in another piece.
     let mut elsewhere = |link: BrokenLink<'_>| {
         let full = in_pieces && link.link_type == LinkType::Reference;
-        full.then(|| (CowStr::Borrowed(""), CowStr::Borrowed("")))
+        full.then_some((CowStr::Borrowed(""), CowStr::Borrowed("")))
     };
     let parser = Parser::new_with_broken_link_callback(&text[piece.clone()], MARKDOWN, Some(&mut elsewhere));
     let mut open = false;

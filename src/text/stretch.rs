@@ -44,7 +44,7 @@ mod tests {
         let long = "x".repeat(101);
         let text = format!("{} {long} b {long}", "y".repeat(100));
         assert_eq!(long_words(&text, 100), [101..202, 205..306]);
-        assert_eq!(long_words(&long, 100), [0..101]);
+        assert!(long_words(&long, 100).iter().eq([&(0..101)]));
         assert!(long_words(&"x".repeat(100), 100).is_empty());
         assert!(long_words("", 100).is_empty());
         for unspaced in ["가나다라", "天地玄黄。", "ภาษาไทย", "ひらがな", "ｗｉｄｅ", "\u{1112}\u{1161}"]
@@ -53,7 +53,7 @@ mod tests {
         }
         for data in ["\u{301}", "\u{200d}", "🇰🇷", "é", "a.b,c;"] {
             let text = data.repeat(100);
-            assert_eq!(long_words(&text, 90), [0..text.len()], "{data}");
+            assert!(long_words(&text, 90).iter().eq([&(0..text.len())]), "{data}");
         }
     }
 }
