@@ -1,5 +1,7 @@
 //! What the fuzz targets share: inputs as files, checksums put right, documents checked.
 
+pub mod collection;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

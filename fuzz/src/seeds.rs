@@ -10,7 +10,8 @@ const MARKDOWN: &str = "---\ntitle: a\n---\n# One *two*\n\ntext [link][a] `code`
 const HTML: &str = "<!doctype html><html><head><title>T</title><style>p{}</style><script>var a='<p>'</script></head><body a=\"b\" c>\n<nav>no</nav><h1>결 &amp; b</h1><p>one<br>two<pre>\n a\n  b</pre><table><tr><td>x<th>y</table><!-- c --><svg/><textarea><b></textarea></body>";
 const CSV: &str = "k,t,n,n\r\n1,\"two\nlines, \"\"quoted\"\"\",x,y\r\n2,plain\r\n\r\n3,a,b,c,d\n";
 const TSV: &str = "k\tt\n1\ta b\n2\t\"c\td\"\n";
-const JSONL: &str = "{\"k\":\"a\",\"t\":\"첫째 \\u00e9\",\"title\":\"x\",\"n\":[1,2.5e3,{\"a\":null}]}\n\n{\"t\":\"b\"}\n[1]\n{oops\n";
+const JSONL: &str =
+    "{\"k\":\"a\",\"t\":\"첫째 \\u00e9\",\"title\":\"x\",\"n\":[1,2.5e3,{\"a\":null}]}\n\n{\"t\":\"b\"}\n[1]\n{oops\n";
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args_os().nth(1).expect("the folder to write to");
@@ -53,10 +54,9 @@ fn main() -> std::io::Result<()> {
         fs::create_dir_all(folder.join("segment"))?;
         fs::copy(entry.path(), folder.join("segment").join(entry.file_name()))?;
     }
-    let model = "{\"name\":\"fuzz::letters\",\"hash\":\"00000000\",\"dim\":4,\"query_prefix\":\"\",\"document_prefix\":\"\"}";
-    let segments = "[{\"file\":\"00000001.seg\",\"rows\":3,\"tombstones\":\"00000003.del\",\"deleted\":1},{\"file\":\"00000002.seg\",\"rows\":3,\"tombstones\":null,\"deleted\":0}]";
-    let manifest = format!(
-        "{{\"format\":1,\"model\":{model},\"metric\":\"cosine\",\"chunk_tokens\":64,\"next_slot\":6,\"next_file\":4,\"segments\":{segments}}}"
-    );
-    write("manifest", "seed", manifest.as_bytes())
+    let path = gyeol_fuzz::scratch("seeds");
+    gyeol_fuzz::collection::make(&path);
+    let (meta, manifest) = gyeol_fuzz::collection::manifest(&path);
+    write("manifest", "payload", manifest.as_bytes())?;
+    write("manifest", "meta", &meta)
 }
