@@ -196,6 +196,10 @@ fn markdown_lists_and_headings() {
         },
         any,
     );
+}
+
+#[test]
+fn markdown_references() {
     each(
         "a.md",
         "md references",
