@@ -8,7 +8,11 @@ mod chunk;
 mod decode;
 mod html;
 mod lexical;
+pub mod limits;
+mod markdown;
 mod read;
+mod split;
+mod stretch;
 mod table;
 mod units;
 mod walk;
@@ -17,7 +21,8 @@ use std::ops::Range;
 
 pub use chunk::{Chunk, ChunkSize, Chunker};
 pub use lexical::lexical_terms;
-pub use read::{Fields, FileText, MAX_FILE_BYTES, Refused, read};
+pub use limits::MAX_FILE_BYTES;
+pub use read::{Fields, FileText, Refused, read};
 pub use walk::{Entry, Walk, path_name, walk};
 
 /// What a file is read as; told from its name.
@@ -49,10 +54,13 @@ impl Format {
         const CODE: &str = " rs py pyi js mjs cjs jsx ts tsx java kt kts scala go c h cc cpp cxx hpp hh cs swift rb php pl pm \
             lua r jl sh bash zsh fish ps1 sql css scss less vue svelte dart ex exs erl hs ml mli clj lisp el vim zig nim asm s \
             proto graphql cmake gradle groovy tf m mm f90 pas ";
+        const PACKED: &str = " zip gz tgz bz2 tbz tbz2 xz txz zst tzst lz lz4 lzma lzo br z sz 7z rar tar cab ar cpio xar jar war \
+            ear whl egg gem nupkg crate deb rpm pkg dmg iso apk ipa msi crx xpi vsix snap appimage ";
+        const DOCUMENTS: &str = " pdf doc docx docm dot dotx ppt pptx pptm pps ppsx xls xlsx xlsm xlsb odt ods odp odg fodt rtf \
+            epub mobi azw azw3 djvu hwp hwpx pages numbers key one ";
         const NOT_TEXT: &str = " png jpg jpeg gif bmp webp ico tif tiff heic avif psd mp3 mp4 m4a m4v avi mov mkv webm wav flac \
-            ogg opus zip gz tgz bz2 xz zst 7z rar tar jar war whl deb rpm dmg iso exe dll so dylib a o obj lib pyc class wasm bin dat \
-            db sqlite sqlite3 parquet arrow npy npz safetensors gguf onnx pt pth pkl ttf otf woff woff2 eot pdf doc docx ppt \
-            pptx xls xlsx odt ods odp epub hwp hwpx fvecs ivecs ";
+            ogg opus exe dll so dylib a o obj lib pyc class wasm bin dat db sqlite sqlite3 parquet arrow npy npz safetensors \
+            gguf onnx pt pth pkl ttf otf woff woff2 eot fvecs ivecs ps eps ai ";
         let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
         let among = |list: &str| !extension.is_empty() && list.split_whitespace().any(|e| e == extension);
         Ok(match extension.as_str() {
@@ -62,6 +70,12 @@ impl Format {
             "tsv" => Format::Tsv,
             "jsonl" | "ndjson" => Format::Jsonl,
             _ if among(CODE) => Format::Code,
+            _ if among(PACKED) => {
+                return Err(format!(".{extension} files are not unpacked; unpack it into the folder"));
+            }
+            _ if among(DOCUMENTS) => {
+                return Err(format!(".{extension} files are not read; save it as text, Markdown or HTML"));
+            }
             _ if among(NOT_TEXT) => return Err(format!(".{extension} files are not read")),
             _ => Format::Plain,
         })
@@ -114,7 +128,7 @@ pub struct Heading {
     pub text: String,
 }
 
-/// Where the bytes of a document's text stand in its file.
+/// Where the bytes of a document's text stand in its file. No text is longer than a `u32` counts.
 #[derive(Clone, Debug)]
 pub enum SourceMap {
     /// Byte `i` of the text is byte `from + i` of the file; `newlines` are the text's.
@@ -122,15 +136,15 @@ pub enum SourceMap {
         /// What comes before the text, such as a byte order mark.
         from: u64,
         /// Byte offsets of the line ends in the text.
-        newlines: Vec<u64>,
+        newlines: Vec<u32>,
     },
-    /// Pieces `(start in the text, start in the file, length in the file)`, ascending; `newlines`
-    /// are the file's.
+    /// Pieces `(start in the text, start in the file, length in the file)`, ascending, the last one
+    /// empty and at the end; `newlines` are the file's.
     Pieces {
         /// The pieces.
-        pieces: Vec<(u64, u64, u64)>,
+        pieces: Vec<(u32, u32, u32)>,
         /// Byte offsets of the line ends in the file.
-        newlines: Vec<u64>,
+        newlines: Vec<u32>,
     },
     /// All of the text comes from one stretch of the file.
     Whole(Span),
@@ -139,7 +153,7 @@ pub enum SourceMap {
 impl SourceMap {
     /// The span in the file of a range of the text.
     pub fn span(&self, range: &Range<usize>) -> Span {
-        let line_of = |newlines: &[u64], at: u64| newlines.partition_point(|&n| n < at) as u64 + 1;
+        let line_of = |newlines: &[u32], at: u64| newlines.partition_point(|&n| u64::from(n) < at) as u64 + 1;
         let (start, end) = (range.start as u64, range.end as u64);
         match self {
             SourceMap::Shifted { from, newlines } => Span {
@@ -147,13 +161,13 @@ impl SourceMap {
                 lines: (line_of(newlines, start), line_of(newlines, end.max(start + 1) - 1)),
             },
             SourceMap::Pieces { pieces, newlines } => {
-                let first = pieces.partition_point(|p| p.0 <= start).saturating_sub(1);
-                let last = pieces.partition_point(|p| p.0 < end).saturating_sub(1);
+                let first = pieces.partition_point(|p| u64::from(p.0) <= start).saturating_sub(1);
+                let last = pieces.partition_point(|p| u64::from(p.0) < end).saturating_sub(1);
                 // A piece whose text is as long as its source is a plain copy: its bytes line up. Within
                 // another one a start is its start, and an end its end.
                 let place = |i: usize, at: u64, next: u64, inside: u64| {
-                    let (text, file, len) = pieces[i];
-                    let text_len = pieces.get(i + 1).map_or(next, |p| p.0) - text;
+                    let (text, file, len) = (u64::from(pieces[i].0), u64::from(pieces[i].1), u64::from(pieces[i].2));
+                    let text_len = pieces.get(i + 1).map_or(next, |p| u64::from(p.0)) - text;
                     if text_len >= len {
                         file + at.saturating_sub(text).min(len)
                     } else {
@@ -173,8 +187,8 @@ impl SourceMap {
 }
 
 /// The byte offsets of the line ends of a text.
-fn newlines(text: &[u8]) -> Vec<u64> {
-    memchr::memchr_iter(b'\n', text).map(|at| at as u64).collect()
+fn newlines(text: &[u8]) -> Vec<u32> {
+    memchr::memchr_iter(b'\n', text).map(|at| at as u32).collect()
 }
 
 #[cfg(test)]

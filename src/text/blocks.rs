@@ -12,23 +12,40 @@ const TARGET: usize = 16 * 1024;
 /// And are cut at the next line, or failing that anywhere, at this size.
 const LARGEST: usize = 64 * 1024;
 
+/// The fenced block of Markdown that is open, told line by line.
+#[derive(Default)]
+pub(super) struct Fence(Option<&'static str>);
+
+impl Fence {
+    /// Goes over a line.
+    pub fn line(&mut self, line: &str) {
+        let line = line.trim_start();
+        self.0 = match (self.0, ["```", "~~~"].into_iter().find(|f| line.starts_with(f))) {
+            (None, opened) => opened,
+            (Some(open), Some(mark)) if mark == open => None,
+            (open, _) => open,
+        };
+    }
+
+    /// Whether the next line stands within it.
+    pub fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
 /// The blocks of a text, in order and without gaps.
 pub(super) fn blocks(text: &str, format: Format) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut start = 0;
     let mut at = 0;
-    let mut fence: Option<&str> = None;
+    let mut fence = Fence::default();
     let mut after_blank = false;
     for line in text.split_inclusive('\n') {
         let trimmed = line.trim_start();
         let blank = trimmed.is_empty();
-        let inside = fence.is_some();
+        let inside = fence.is_open();
         if format == Format::Markdown {
-            fence = match (fence, ["```", "~~~"].into_iter().find(|f| trimmed.starts_with(f))) {
-                (None, opened) => opened,
-                (Some(open), Some(mark)) if mark == open => None,
-                (open, _) => open,
-            };
+            fence.line(line);
         }
         let size = at - start;
         let top = !line.starts_with([' ', '\t']);
@@ -57,11 +74,13 @@ pub(super) fn blocks(text: &str, format: Format) -> Vec<Range<usize>> {
     out
 }
 
-/// A place near `near` to cut a line: after white space if there is any in reach.
+/// A place near `near` to cut a line: after white space or the end of a sentence if there is any in
+/// reach.
 fn cut_line(text: &str, start: usize, near: usize) -> usize {
     let near = text.floor_char_boundary(near);
     let window = text.floor_char_boundary(near.saturating_sub(LARGEST / 4)).max(start);
-    text[window..near].rfind(char::is_whitespace).map_or(near, |at| {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '。' | '．' | '！' | '？');
+    text[window..near].rfind(ends).map_or(near, |at| {
         let at = window + at;
         at + text[at..].chars().next().map_or(1, char::len_utf8)
     })

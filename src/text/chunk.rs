@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use text_splitter::{ChunkConfig, ChunkSizer, TextSplitter};
 
 use super::blocks::blocks;
+use super::split::{Count, split};
 use super::units::units;
 use super::{Document, Heading, Span};
 use crate::error::TextError;
@@ -42,6 +42,11 @@ impl std::fmt::Display for ChunkSize {
 
 /// Characters of a heading that its chunks carry along.
 const LONGEST_HEADING: usize = 200;
+/// Long headings over a great many short texts would make each of them as long: all that chunks carry
+/// along is at most so many bytes for each of the text, and so many more; from there on little is carried.
+const HEADINGS_PER_TEXT: usize = 4;
+const FREE_HEADINGS: usize = 1 << 20;
+const SHORT_HEADING: usize = 32;
 /// Units of more parts are not evened out: it takes several cuts, and one scrap among many is little.
 const MOST_EVENED: usize = 8;
 
@@ -59,16 +64,7 @@ pub struct Chunk {
 /// Cuts documents into chunks, measuring with a function that counts a text's tokens.
 pub struct Chunker<'a> {
     size: ChunkSize,
-    count: &'a (dyn Fn(&str) -> usize + Sync),
-}
-
-/// The counting function as the splitter wants it.
-struct Sizer<'a>(&'a (dyn Fn(&str) -> usize + Sync));
-
-impl ChunkSizer for Sizer<'_> {
-    fn size(&self, chunk: &str) -> usize {
-        (self.0)(chunk)
-    }
+    count: Count<'a>,
 }
 
 impl<'a> Chunker<'a> {
@@ -96,7 +92,7 @@ impl<'a> Chunker<'a> {
             }
         };
         let ranges = ranges.into_iter().map(|range| trim(text, range)).filter(|range| !range.is_empty());
-        let mut path = HeadingPath { headings: &document.headings, next: 0, open: Vec::new() };
+        let mut path = HeadingPath::new(document);
         let chunk = |range: Range<usize>| Chunk {
             text: text[range.clone()].to_owned(),
             headings: path.above(range.start),
@@ -153,11 +149,7 @@ impl<'a> Chunker<'a> {
     /// the parts are made as even as goes without making more of them.
     fn split_unit(&self, text: &str, unit: Range<usize>, limit: usize) -> Vec<Range<usize>> {
         let count = |range: &Range<usize>| (self.count)(&text[range.clone()]);
-        let cut = |limit: usize| -> Vec<Range<usize>> {
-            let splitter = TextSplitter::new(ChunkConfig::new(limit).with_sizer(Sizer(self.count)));
-            let parts = splitter.chunk_indices(&text[unit.clone()]);
-            parts.map(|(at, part)| unit.start + at..unit.start + at + part.len()).collect()
-        };
+        let cut = |limit: usize| split(text, unit.clone(), limit, self.count);
         let mut best = cut(limit);
         if best.len() > MOST_EVENED || best.last().is_none_or(|last| count(last) >= limit / 4) {
             return best;
@@ -188,9 +180,16 @@ struct HeadingPath<'a> {
     headings: &'a [Heading],
     next: usize,
     open: Vec<&'a Heading>,
+    /// Bytes of headings that chunks may carry along yet.
+    left: usize,
 }
 
-impl HeadingPath<'_> {
+impl<'a> HeadingPath<'a> {
+    fn new(document: &'a Document) -> Self {
+        let left = document.text.len().saturating_mul(HEADINGS_PER_TEXT).saturating_add(FREE_HEADINGS);
+        HeadingPath { headings: &document.headings, next: 0, open: Vec::new(), left }
+    }
+
     /// The headings above a place; a title (level 0) holds from the start. A heading that stands
     /// at the place itself is part of the text there, and only those over it are above.
     fn above(&mut self, at: usize) -> Vec<String> {
@@ -200,7 +199,15 @@ impl HeadingPath<'_> {
             self.next += 1;
         }
         let here = self.headings.get(self.next).filter(|h| h.at == at).map_or(u8::MAX, |h| h.level);
-        let shown = |h: &&Heading| h.text.trim().chars().take(LONGEST_HEADING).collect();
-        self.open.iter().filter(|h| h.level < here).map(shown).collect()
+        let shown = |h: &&Heading| h.text.trim().chars().take(LONGEST_HEADING).collect::<String>();
+        let mut above: Vec<String> = self.open.iter().filter(|h| h.level < here).map(shown).collect();
+        let bytes = |above: &[String]| above.iter().map(String::len).sum::<usize>();
+        if bytes(&above) > self.left {
+            // Only the one right above, and its beginning.
+            above.drain(..above.len().saturating_sub(1));
+            above.iter_mut().for_each(|h| h.truncate(h.floor_char_boundary(SHORT_HEADING)));
+        }
+        self.left = self.left.saturating_sub(bytes(&above));
+        above
     }
 }

@@ -3,8 +3,24 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8};
 
-/// How much of a file tells text from binary.
+/// How much of a file tells its encoding.
 const SNIFF: usize = 64 * 1024;
+
+/// What files of these first bytes are, whatever their names say.
+const SIGNATURES: &[(&[u8], &str)] = &[
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\xFD7zXZ\0", "xz"),
+    (b"\x28\xB5\x2F\xFD", "zstd"),
+    (b"BZh91AY&SY", "bzip2"),
+    (b"7z\xBC\xAF\x27\x1C", "7z"),
+    (b"\x04\x22\x4D\x18", "lz4"),
+    (b"Rar!\x1A\x07", "rar"),
+    (b"%PDF-", "PDF"),
+    (b"{\\rtf", "RTF"),
+    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "old Office"),
+];
 
 /// Decoded text, and how many bytes of the file come before it.
 pub(super) struct Decoded {
@@ -17,6 +33,29 @@ pub(super) struct Decoded {
 /// # Errors
 /// The reason why the bytes are not text.
 pub(super) fn decode(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
+    if let Some((_, kind)) = SIGNATURES.iter().find(|(start, _)| bytes.starts_with(start)) {
+        return Err(binary(&format!("by its first bytes it is a {kind} file")));
+    }
+    let decoded = decoded(bytes, html)?;
+    // Places in a text are kept in 32 bits; no encoding makes more than three bytes of one.
+    if u32::try_from(decoded.text.len()).is_err() {
+        return Err(format!("{} bytes as UTF-8, more than {}", decoded.text.len(), u32::MAX));
+    }
+    if let Some(at) = memchr::memchr(0, decoded.text.as_bytes()) {
+        return Err(binary(&format!("a zero byte after {at} bytes")));
+    }
+    if decoded.text.as_bytes().iter().filter(|b| is_control(b)).count() * 50 > decoded.text.len() {
+        return Err(binary("control characters"));
+    }
+    Ok(decoded)
+}
+
+/// Control characters that text has no use for; escapes colour the output of commands.
+fn is_control(byte: &u8) -> bool {
+    byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x1b
+}
+
+fn decoded(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
     if let Some((encoding, mark)) = Encoding::for_bom(&bytes) {
         if encoding == UTF_8 {
             let text = legacy(UTF_8, &bytes[mark..])?.text;
@@ -24,12 +63,11 @@ pub(super) fn decode(bytes: Vec<u8>, html: bool) -> Result<Decoded, String> {
         }
         return legacy(encoding, &bytes[mark..]);
     }
-    let head = &bytes[..bytes.len().min(SNIFF)];
-    if head.contains(&0) {
-        return Err(binary("a zero byte"));
+    // Said of the bytes, since an encoding may make anything of them.
+    if let Some(at) = memchr::memchr(0, &bytes) {
+        return Err(binary(&format!("a zero byte after {at} bytes")));
     }
-    let control = head.iter().filter(|b| b.is_ascii_control() && !b.is_ascii_whitespace() && **b != 0x1b).count();
-    if control * 50 > head.len() {
+    if bytes.iter().filter(|b| is_control(b)).count() * 50 > bytes.len() {
         return Err(binary("control characters"));
     }
     let bytes = match String::from_utf8(bytes) {

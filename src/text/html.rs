@@ -4,8 +4,11 @@
 //! tags, block elements apart by blank lines, scripts, styles and navigation left out. The title
 //! and headings become the text's headings.
 
-use html5gum::{DefaultEmitter, Span, State, Token, Tokenizer};
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, State, Tokenizer};
 
+use super::limits::{LONGEST_HEADING, LONGEST_WORD};
+use super::stretch::long_words;
 use super::{Heading, SourceMap, newlines};
 
 /// Elements whose text is not the page's.
@@ -61,13 +64,29 @@ pub(super) struct Page {
     pub text: String,
     pub headings: Vec<Heading>,
     pub map: SourceMap,
+    /// What was left out as data: its line and length.
+    pub data: Vec<(u64, usize)>,
 }
+
+/// What of a page matters. Attributes, comments and the rest of long names are never kept.
+enum Part {
+    Start { name: String, self_closing: bool },
+    End(String),
+    Words(String, Span<usize>),
+}
+
+/// Longer names are of no element that matters.
+const LONGEST_NAME: usize = 16;
 
 #[derive(Default)]
 struct Writer {
     text: String,
-    pieces: Vec<(u64, u64, u64)>,
+    pieces: Vec<(u32, u32, u32)>,
+    /// Whether the text of the last piece is as it stands in the file, byte by byte.
+    copied: bool,
     headings: Vec<Heading>,
+    /// Where data was left out, and its length.
+    data: Vec<(u64, usize)>,
     /// The dropped element that is open, and how many of its name are.
     dropped: Option<(&'static str, usize)>,
     /// The level of the heading that is open, and where its words begin once there are some.
@@ -83,13 +102,23 @@ pub(super) fn page(source: &str, shift: u64) -> Page {
     // Only in XML does `<script/>` close itself.
     let start = &source[..source.floor_char_boundary(512)];
     let xml = start.contains("<?xml") || start.contains("xhtml") || start.contains("XHTML");
-    let mut tokenizer = Tokenizer::new_with_emitter(source, DefaultEmitter::<usize>::new_with_span());
-    while let Some(Ok(token)) = tokenizer.next() {
-        match token {
-            Token::StartTag(tag) => {
-                let name = String::from_utf8_lossy(&tag.name).into_owned();
+    let mut open = String::new();
+    let parts = move |event: CallbackEvent<'_>, span: Span<usize>| match event {
+        CallbackEvent::OpenStartTag { name } => {
+            open = tag_name(name);
+            None
+        }
+        CallbackEvent::CloseStartTag { self_closing } => Some(Part::Start { name: open.clone(), self_closing }),
+        CallbackEvent::EndTag { name } => Some(Part::End(tag_name(name))),
+        CallbackEvent::String { value } => Some(Part::Words(String::from_utf8_lossy(value).into_owned(), span)),
+        _ => None,
+    };
+    let mut tokenizer = Tokenizer::new_with_emitter(source, CallbackEmitter::<_, Part, usize>::new(parts));
+    while let Some(Ok(part)) = tokenizer.next() {
+        match part {
+            Part::Start { name, self_closing } => {
                 // Without a tree the tokeniser must be told where markup stops being markup.
-                let closed = tag.self_closing && (xml || name == "svg");
+                let closed = self_closing && (xml || name == "svg");
                 match name.as_str() {
                     _ if closed => {}
                     "script" => tokenizer.set_state(State::ScriptData),
@@ -99,12 +128,15 @@ pub(super) fn page(source: &str, shift: u64) -> Page {
                 }
                 out.open(&name, closed);
             }
-            Token::EndTag(tag) => out.close(&String::from_utf8_lossy(&tag.name)),
-            Token::String(words) => out.words(&String::from_utf8_lossy(&words), words.span, source, shift),
-            Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
+            Part::End(name) => out.close(&name),
+            Part::Words(words, span) => out.words(&words, span, source, shift),
         }
     }
     out.finish(source, shift)
+}
+
+fn tag_name(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(LONGEST_NAME)]).into_owned()
 }
 
 impl Writer {
@@ -162,9 +194,9 @@ impl Writer {
             && let Some((Some(at), level)) = self.open_heading.take()
         {
             let from = at + (self.text[at..].len() - self.text[at..].trim_start().len());
-            let words = self.text[from..].split_whitespace().collect::<Vec<_>>().join(" ");
-            if !words.is_empty() {
-                self.headings.push(Heading { at: from, level, text: words });
+            let text = heading_words(&self.text[from..]);
+            if !text.is_empty() {
+                self.headings.push(Heading { at: from, level, text });
             }
         }
         if BLOCKS.contains(&name) {
@@ -174,8 +206,9 @@ impl Writer {
 
     fn close_title(&mut self) {
         if let Some(title) = self.title.take() {
-            let text = title.split_whitespace().collect::<Vec<_>>().join(" ");
-            if !text.is_empty() {
+            let text = heading_words(&title);
+            // The first title is the page's.
+            if !text.is_empty() && self.headings.first().is_none_or(|h| h.level > 0) {
                 self.headings.insert(0, Heading { at: 0, level: 0, text });
             }
         }
@@ -205,8 +238,12 @@ impl Writer {
     fn trim_end(&mut self) {
         let kept = self.text.trim_end().len();
         self.text.truncate(kept);
-        while self.pieces.last().is_some_and(|p| p.0 >= kept as u64) {
+        while self.pieces.last().is_some_and(|p| p.0 as usize >= kept) {
             self.pieces.pop();
+            self.copied = false;
+        }
+        if let Some(last) = self.pieces.last_mut().filter(|_| self.copied) {
+            last.2 = last.2.min(kept as u32 - last.0);
         }
         if let Some((at, _)) = &mut self.open_heading {
             *at = at.filter(|&at| at <= kept);
@@ -222,15 +259,20 @@ impl Writer {
         let same = raw.split_ascii_whitespace().count() == words.split_ascii_whitespace().count();
         if !same && !words.trim().is_empty() {
             // A reference to white space: the words as a whole stand for the whole stretch.
-            self.pieces.push((self.text.len() as u64, at, raw.len() as u64));
+            self.piece(at, raw.len(), false);
         }
         let mut places = raw.split_ascii_whitespace();
         for (i, word) in words.split_ascii_whitespace().enumerate() {
             if i > 0 {
-                self.text.push(' ');
+                self.space();
             }
-            if let Some(place) = places.next().filter(|_| same) {
-                self.pieces.push((self.text.len() as u64, at + offset(raw, place), place.len() as u64));
+            let place = places.next().filter(|_| same);
+            let from = at + place.map_or(0, |place| offset(raw, place));
+            if self.is_data(word, from) {
+                continue;
+            }
+            if let Some(place) = place {
+                self.piece(from, place.len(), place == word);
             }
             self.text.push_str(word);
         }
@@ -243,18 +285,44 @@ impl Writer {
     fn copy_lines(&mut self, raw: &str, words: &str, at: u64) {
         let same = raw.split('\n').count() == words.split('\n').count();
         if !same && !words.trim().is_empty() {
-            self.pieces.push((self.text.len() as u64, at, raw.len() as u64));
+            self.piece(at, raw.len(), false);
         }
         let mut places = raw.split('\n');
         for (i, line) in words.split('\n').enumerate() {
             if i > 0 {
                 self.text.push('\n');
             }
-            if let Some(place) = places.next().filter(|_| same && !line.trim().is_empty()) {
-                let place = place.trim_end_matches('\r');
-                self.pieces.push((self.text.len() as u64, at + offset(raw, place), place.len() as u64));
+            let place = places.next().filter(|_| same && !line.trim().is_empty());
+            let from = at + place.map_or(0, |place| offset(raw, place));
+            if self.is_data(line, from) {
+                continue;
+            }
+            if let Some(place) = place.map(|place| place.trim_end_matches('\r')) {
+                self.piece(from, place.len(), place == line);
             }
             self.text.push_str(line);
+        }
+    }
+
+    /// Whether a word or line is nothing but data, which is noted then.
+    fn is_data(&mut self, words: &str, at: u64) -> bool {
+        let data = words.len() > LONGEST_WORD && long_words(words, LONGEST_WORD).first() == Some(&(0..words.len()));
+        if data {
+            self.data.push((at, words.len()));
+        }
+        data
+    }
+
+    /// Notes where the text that comes next stands in the file. Where it goes on as the text does, byte
+    /// by byte, the last piece grows, so that an ordinary page has few.
+    fn piece(&mut self, at: u64, len: usize, copied: bool) {
+        let (text, at, len) = (self.text.len() as u32, at as u32, len as u32);
+        match self.pieces.last_mut() {
+            Some(last) if copied && self.copied && text - last.0 == at - last.1 => last.2 = at + len - last.1,
+            _ => {
+                self.pieces.push((text, at, len));
+                self.copied = copied;
+            }
         }
     }
 
@@ -268,13 +336,30 @@ impl Writer {
         self.close_title();
         self.trim_end();
         let mut lines = newlines(source.as_bytes());
-        lines.iter_mut().for_each(|n| *n += shift);
-        Page {
-            text: self.text,
-            headings: self.headings,
-            map: SourceMap::Pieces { pieces: self.pieces, newlines: lines },
+        lines.iter_mut().for_each(|n| *n += shift as u32);
+        let line = |at: u64| lines.partition_point(|&n| u64::from(n) < at) as u64 + 1;
+        let data = self.data.iter().map(|&(at, len)| (line(at), len)).collect();
+        if !self.pieces.is_empty() {
+            self.pieces.push((self.text.len() as u32, source.len() as u32 + shift as u32, 0));
+        }
+        let map = SourceMap::Pieces { pieces: self.pieces, newlines: lines };
+        Page { text: self.text, headings: self.headings, map, data }
+    }
+}
+
+/// The beginning of a heading, on one line.
+fn heading_words(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(&word[..word.floor_char_boundary(LONGEST_HEADING)]);
+        if out.len() > LONGEST_HEADING {
+            break;
         }
     }
+    out
 }
 
 /// Where a part of a text begins in it.

@@ -4,10 +4,9 @@ use std::fs::{self, File};
 use std::io::Read;
 
 use super::decode::decode;
-use super::{Document, Entry, Format, Heading, Skipped, SourceMap, html, newlines, table};
-
-/// Larger files are skipped: a file is read into memory whole.
-pub const MAX_FILE_BYTES: u64 = 1 << 30;
+use super::limits::{LISTED_ROWS, LONGEST_WORD, MAX_FILE_BYTES, MAX_HEADINGS};
+use super::stretch::long_words;
+use super::{Document, Entry, Format, Heading, Skipped, SourceMap, html, markdown, newlines, table};
 
 /// Which fields of a row are its key and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,12 +67,26 @@ pub fn read(entry: &Entry, fields: &Fields) -> Result<FileText, Refused> {
         Format::Jsonl => file.documents = table::jsonl(&text, shift, &entry.name, fields, &mut file.skipped),
         Format::Html => {
             let page = html::page(&text, shift);
+            // What is gone from the page is named; its places in the file are those of what is left.
+            file.skipped.extend(
+                page.data
+                    .iter()
+                    .map(|&(line, len)| Skipped { path: format!("{}:{line}", entry.name), reason: data_reason(len) }),
+            );
+            if page.headings.len() > MAX_HEADINGS {
+                return Err(Refused::NotText(format!(
+                    "more than {MAX_HEADINGS} headings; split it into several files"
+                )));
+            }
             file.documents.push(whole(page.text, page.headings, page.map, Format::Plain));
         }
         Format::Markdown | Format::Plain | Format::Code => {
-            let headings = if format == Format::Markdown { markdown_headings(&text) } else { Vec::new() };
-            let map = SourceMap::Shifted { from: shift, newlines: newlines(text.as_bytes()) };
-            file.documents.push(whole(text, headings, map, format));
+            let (longest, name) = (text.len(), &entry.name);
+            let Some((text, map)) = without_data(text, shift, name, &mut file.skipped) else {
+                return Err(Refused::NotText(format!("not text ({longest} bytes, all of it data without spaces)")));
+            };
+            let headings = if format == Format::Markdown { markdown::headings(&text) } else { Ok(Vec::new()) };
+            file.documents.push(whole(text, headings.map_err(Refused::NotText)?, map, format));
         }
     }
     Ok(file)
@@ -101,34 +114,33 @@ fn read_bytes(entry: &Entry) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
-/// CommonMark with the settings that many notes begin with, between lines of `---`.
-pub(super) const MARKDOWN: pulldown_cmark::Options = pulldown_cmark::Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-
-/// The headings of a Markdown text.
-fn markdown_headings(text: &str) -> Vec<Heading> {
-    use pulldown_cmark::{Event, Parser, Tag, TagEnd};
-    let mut headings: Vec<Heading> = Vec::new();
-    let mut open = false;
-    for (event, range) in Parser::new_ext(text, MARKDOWN).into_offset_iter() {
-        match event {
-            Event::Start(Tag::Heading { level, .. }) => {
-                headings.push(Heading { at: range.start, level: level as u8, text: String::new() });
-                open = true;
-            }
-            Event::End(TagEnd::Heading(_)) => open = false,
-            Event::SoftBreak | Event::HardBreak if open => {
-                if let Some(heading) = headings.last_mut() {
-                    heading.text.push(' ');
-                }
-            }
-            Event::Text(words) | Event::Code(words) if open => {
-                if let Some(heading) = headings.last_mut() {
-                    heading.text.push_str(&words);
-                }
-            }
-            _ => {}
-        }
+/// A text without what is data in it, named among the skipped; `None` when nothing is left.
+fn without_data(text: String, shift: u64, name: &str, skipped: &mut Vec<Skipped>) -> Option<(String, SourceMap)> {
+    let newlines = newlines(text.as_bytes());
+    let data = long_words(&text, LONGEST_WORD);
+    if data.is_empty() {
+        return Some((text, SourceMap::Shifted { from: shift, newlines }));
     }
-    headings.retain(|h| !h.text.trim().is_empty());
-    headings
+    for word in data.iter().take(LISTED_ROWS) {
+        let line = newlines.partition_point(|&n| (n as usize) < word.start) + 1;
+        skipped.push(Skipped { path: format!("{name}:{line}"), reason: data_reason(word.len()) });
+    }
+    if let Some(more) = data.len().checked_sub(LISTED_ROWS + 1) {
+        skipped.push(Skipped { path: name.to_owned(), reason: format!("and {} more such stretches", more + 1) });
+    }
+    let (mut kept, mut pieces, mut at) = (String::new(), Vec::new(), 0);
+    let ends = data.into_iter().chain(std::iter::once(text.len()..text.len()));
+    for word in ends {
+        pieces.push((kept.len() as u32, (at as u64 + shift) as u32, (word.start - at) as u32));
+        kept.push_str(&text[at..word.start]);
+        at = word.end;
+    }
+    pieces.push((kept.len() as u32, (at as u64 + shift) as u32, 0));
+    let newlines = newlines.into_iter().map(|n| n + shift as u32).collect();
+    (!kept.trim().is_empty()).then_some((kept, SourceMap::Pieces { pieces, newlines }))
+}
+
+/// Why a stretch of a text is left out.
+pub(super) fn data_reason(len: usize) -> String {
+    format!("{len} bytes without a space, more than {LONGEST_WORD}: data and no text, left out")
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::*;
 
+mod limits;
+
 /// Tokens are words here, so that the numbers can be counted by eye.
 fn words(text: &str) -> usize {
     text.split_whitespace().count()
@@ -164,7 +166,7 @@ fn settings_before_a_note_are_no_heading() {
     let note = "---\ntitle: Plans\ntags: [a, b]\n---\n\n# One\ntwo\n\nA heading\nof lines\n===\n\nText.\n";
     let headings: Vec<String> = one("a.md", note.as_bytes()).headings.into_iter().map(|h| h.text).collect();
     assert_eq!(headings, ["One", "A heading of lines"]);
-    let long = format!("# {}\n\n{}", "x".repeat(100_000), "word ".repeat(40));
+    let long = format!("# {}\n\n{}", "x".repeat(10_000), "word ".repeat(40));
     let cut = chunks(&one("a.md", long.as_bytes()), 10);
     assert!(cut.last().unwrap().headings[0].len() == 200);
 }
@@ -263,6 +265,30 @@ fn a_walk_opens_only_regular_files_inside() {
     let all = walk(&root, None).unwrap();
     assert!(all.entries.iter().any(|e| e.name == "sub/c.md"));
     assert!(walk(Path::new("/nowhere/at/all"), None).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn rules_that_are_no_file_are_never_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["fifo", "huge", "device", "good"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("a.txt"), "x").unwrap();
+    }
+    let fifo = std::process::Command::new("mkfifo").arg(dir.path().join("fifo/.gitignore")).status();
+    assert!(fifo.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("device/.ignore")).unwrap();
+    fs::write(dir.path().join("huge/.gitignore"), "a\n".repeat(200_000)).unwrap();
+    fs::write(dir.path().join("good/.gitignore"), "b.txt\n").unwrap();
+    let found = walk(dir.path(), None).unwrap();
+    let names: Vec<&str> = found.entries.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["good/a.txt"]);
+    let skipped: Vec<&str> = found.skipped.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!(skipped, ["device", "fifo", "huge"]);
+    assert_eq!(found.unread.len(), 3, "what they hold is unknown, not gone");
+    assert!(found.skipped[2].reason.contains("256 KiB"), "{found:?}");
+    let above = walk(&dir.path().join("fifo"), None).unwrap_err().to_string();
+    assert!(above.contains("left out"), "{above}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Parser, Tag};
 
 use super::Format;
-use super::read::MARKDOWN;
+use super::markdown::MARKDOWN;
 
 /// The units of a block, in order and without gaps; each starts where something new does.
 pub(super) fn units(text: &str, block: Range<usize>, format: Format) -> Vec<Range<usize>> {

@@ -1,12 +1,15 @@
 //! What a folder holds: regular files, in the order of their names, and what was left out.
 
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use ignore::WalkBuilder;
 
 use super::Skipped;
+use super::limits::MAX_RULES_BYTES;
 use crate::error::TextError;
 
 /// A regular file of the folder.
@@ -40,22 +43,38 @@ pub struct Walk {
 
 /// Lists the files of a folder. Hidden files and what `.gitignore` or `.ignore` files name are
 /// passed over. Symbolic links are never followed, and FIFOs, sockets and devices never opened;
-/// they are listed as skipped. `exclude` is a folder to leave out, such as the collection itself.
+/// they are listed as skipped. So is a folder whose rules are no regular file or a huge one: what it
+/// holds is unknown then. `exclude` is a folder to leave out, such as the collection itself.
 ///
 /// # Errors
-/// [`TextError::Folder`] when `root` itself cannot be read.
+/// [`TextError::Folder`] when `root` itself cannot be read, or has such rules, or a folder above it has.
 pub fn walk(root: &Path, exclude: Option<&Path>) -> Result<Walk, TextError> {
     let folder = |source| TextError::Folder { path: root.to_owned(), source };
     // A link given as the root is meant; links below it are not followed.
     let root_real = root.canonicalize().map_err(folder)?;
     fs::read_dir(&root_real).map_err(folder)?;
+    if let Some(reason) = root_real.ancestors().find_map(wrong_rules) {
+        return Err(folder(io::Error::other(reason)));
+    }
     let exclude = exclude.and_then(|e| e.canonicalize().ok());
+    let refused: Arc<Mutex<Vec<(PathBuf, String)>>> = Arc::default();
+    let noted = refused.clone();
     let walker = WalkBuilder::new(&root_real)
         .follow_links(false)
         .require_git(false)
         .git_global(false)
         .git_exclude(false)
-        .filter_entry(move |e| exclude.as_deref() != Some(e.path()))
+        .filter_entry(move |e| {
+            if exclude.as_deref() == Some(e.path()) {
+                return false;
+            }
+            let wrong = e.file_type().filter(|t| t.is_dir()).and_then(|_| wrong_rules(e.path()));
+            let good = wrong.is_none();
+            if let Some(reason) = wrong {
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push((e.path().to_owned(), reason));
+            }
+            good
+        })
         .build();
     let mut walk = Walk::default();
     for entry in walker {
@@ -64,9 +83,30 @@ pub fn walk(root: &Path, exclude: Option<&Path>) -> Result<Walk, TextError> {
             Err(error) => refuse(&root_real, &error, &mut walk),
         }
     }
+    for (path, reason) in refused.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let path = relative_name(&root_real, &path);
+        walk.unread.push(path.clone());
+        walk.skipped.push(Skipped { path, reason });
+    }
     walk.entries.sort_by(|a, b| a.name.cmp(&b.name));
     walk.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(walk)
+}
+
+/// Why a folder's rules may not be read: to open a FIFO would wait for a writer, a device may have no
+/// end, and every line takes memory.
+fn wrong_rules(folder: &Path) -> Option<String> {
+    [".gitignore", ".ignore"].into_iter().find_map(|name| {
+        let meta = fs::metadata(folder.join(name)).ok().filter(|meta| !meta.is_dir())?;
+        let reason = if !meta.is_file() {
+            "is not a regular file".to_owned()
+        } else if meta.len() > MAX_RULES_BYTES {
+            format!("is larger than {} KiB", MAX_RULES_BYTES >> 10)
+        } else {
+            return None;
+        };
+        Some(format!("its {name} {reason}, so the folder is left out"))
+    })
 }
 
 fn take(root: &Path, entry: &ignore::DirEntry, walk: &mut Walk) {

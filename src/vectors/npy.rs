@@ -22,6 +22,15 @@ struct Header {
     shape: Vec<usize>,
 }
 
+impl Header {
+    /// The shape for a message, however long it is.
+    fn shown_shape(&self) -> String {
+        let more = if self.shape.len() > 8 { ", ..." } else { "" };
+        let first: Vec<String> = self.shape.iter().take(8).map(ToString::to_string).collect();
+        format!("shape ({}{more})", first.join(", "))
+    }
+}
+
 /// Reads a two-dimensional array of floats as `f32`.
 ///
 /// # Errors
@@ -58,7 +67,7 @@ pub fn shape(path: impl AsRef<Path>) -> Result<(usize, usize), VectorsError> {
 fn matrix(path: &Path, header: &Header) -> Result<(usize, usize), VectorsError> {
     match header.shape[..] {
         [n, dim] => Ok((n, dim)),
-        _ => Err(bad(path, format!("shape {:?}; a matrix n x dim is expected", header.shape))),
+        _ => Err(bad(path, format!("{}; a matrix n x dim is expected", header.shown_shape()))),
     }
 }
 
@@ -71,8 +80,8 @@ pub fn read_ids(path: impl AsRef<Path>) -> Result<(Vec<i64>, usize), VectorsErro
     let (header, body) = open(path)?;
     let columns = match header.shape[..] {
         [_] => 1,
-        [_, columns] => columns,
-        _ => return Err(bad(path, format!("shape {:?}; one or two dimensions are expected", header.shape))),
+        [_, columns] if columns > 0 => columns,
+        _ => return Err(bad(path, format!("{}; one or two dimensions are expected", header.shown_shape()))),
     };
     let values: Vec<i64> = match header.descr.as_str() {
         "<i4" => body.as_chunks::<4>().0.iter().map(|b| i64::from(i32::from_le_bytes(*b))).collect(),
@@ -82,7 +91,7 @@ pub fn read_ids(path: impl AsRef<Path>) -> Result<(Vec<i64>, usize), VectorsErro
     };
     let want = header.shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
     if want != Some(values.len()) {
-        return Err(bad(path, format!("{} values do not fill the shape {:?}", values.len(), header.shape)));
+        return Err(bad(path, format!("{} values do not fill the {}", values.len(), header.shown_shape())));
     }
     Ok((values, columns))
 }
@@ -165,8 +174,11 @@ fn bad(path: &Path, reason: impl Into<String>) -> VectorsError {
 
 fn open(path: &Path) -> Result<(Header, Vec<u8>), VectorsError> {
     let (header, mut input, left) = open_header(path)?;
-    let mut body = Vec::with_capacity(left);
-    input.read_to_end(&mut body).map_err(|source| VectorsError::Io { path: path.to_owned(), source })?;
+    let io = |source| VectorsError::Io { path: path.to_owned(), source };
+    let mut body = Vec::new();
+    // A length that memory has no room for (a file with holes states any) is an error, not the end.
+    body.try_reserve_exact(left).map_err(|_| io(io::ErrorKind::OutOfMemory.into()))?;
+    input.read_to_end(&mut body).map_err(io)?;
     Ok((header, body))
 }
 
@@ -201,7 +213,8 @@ fn open_header(path: &Path) -> Result<(Header, BufReader<File>, usize), VectorsE
 
 fn parse(text: &str) -> Option<Result<Header, String>> {
     let descr = text.split("'descr':").nth(1)?.trim_start();
-    let descr = descr.strip_prefix('\'')?.split('\'').next()?.to_owned();
+    // A type's name has a few characters; what is longer is repeated in no message.
+    let descr = descr.strip_prefix('\'')?.split('\'').next()?.chars().take(16).collect();
     if text.split("'fortran_order':").nth(1)?.trim_start().starts_with("True") {
         return Some(Err("Fortran order; save it with numpy.ascontiguousarray".to_owned()));
     }
@@ -240,6 +253,24 @@ mod tests {
         cut.extend([0; 8]);
         write_bytes(&cut);
         assert!(read(&path).unwrap_err().to_string().contains("needs 12"));
+        let ids = |descr: &str, shape: &str| {
+            let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+            [MAGIC, &[1, 0][..], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
+        };
+        write_bytes(&ids("<i4", "3, 0"));
+        assert!(read_ids(&path).unwrap_err().to_string().contains("shape (3, 0)"));
+        write_bytes(&ids("<i4", &"7, ".repeat(9_000)));
+        assert!(read_ids(&path).unwrap_err().to_string().len() < 300, "a long shape is not repeated");
+        write_bytes(&ids(&"x".repeat(9_000), "3, 4"));
+        assert!(read(&path).unwrap_err().to_string().len() < 300, "a long type is not repeated");
+        write_bytes(&ids("<f4", "18446744073709551615, 18446744073709551615"));
+        assert!(read(&path).unwrap_err().to_string().contains("overflows"));
+        // A file of holes: its length is more than any memory.
+        let holes = header(1, 1);
+        write_bytes(&holes);
+        if File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 45)).is_ok() {
+            assert!(matches!(read(&path), Err(VectorsError::Io { .. })));
+        }
         let fortran = String::from_utf8_lossy(&header(1, 1)[6..]).replace("False", "True ");
         let mut bytes = MAGIC.to_vec();
         bytes.extend(fortran.as_bytes());

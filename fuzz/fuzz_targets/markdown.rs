@@ -1,0 +1,11 @@
+//! A Markdown file, read and cut.
+#![no_main]
+
+use gyeol::text::Fields;
+use gyeol_fuzz::read_and_cut;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&tokens, text)) = input.split_first() else { return };
+    read_and_cut("a.md", text, &Fields::default(), tokens.into());
+});
