@@ -7,7 +7,6 @@ use gyeol::collection::NewDocument;
 use gyeol::embed::{Answer, Embeddings, ModelIdentity, Role};
 use gyeol::error::EmbedError;
 use gyeol::{Collection, Embedder, Vectors};
-use serde_json::Value;
 
 /// A vector of the first letters.
 pub struct Letters(ModelIdentity);
@@ -60,21 +59,12 @@ pub fn make(path: &Path) {
 
 /// Where a collection keeps its manifest.
 pub fn manifest_file(path: &Path) -> PathBuf {
-    path.join("documents/meta.json")
+    path.join("manifest.json")
 }
 
-/// The file of a collection's manifest without its line of checksum, and the manifest in it.
-pub fn manifest(path: &Path) -> (Vec<u8>, String) {
-    let mut meta = fs::read(manifest_file(path)).expect("a manifest");
-    meta.truncate(meta.len() - 34);
-    let value: Value = serde_json::from_slice(&meta).expect("JSON");
-    let payload = value["payload"].as_str().expect("a payload").to_owned();
-    (meta, payload)
-}
-
-/// The file with another manifest in it.
-pub fn with_manifest(meta: &[u8], manifest: &str) -> Vec<u8> {
-    let mut value: Value = serde_json::from_slice(meta).expect("JSON");
-    value["payload"] = manifest.into();
-    serde_json::to_vec(&value).expect("JSON")
+/// A collection's manifest, without its line of checksum.
+pub fn manifest(path: &Path) -> Vec<u8> {
+    let mut manifest = fs::read(manifest_file(path)).expect("a manifest");
+    manifest.truncate(manifest.len() - 34);
+    manifest
 }

@@ -86,12 +86,24 @@ pub fn cut(document: &Document, tokens: usize) -> Vec<Chunk> {
     chunks
 }
 
+const HEADER: usize = 64;
+const ENTRY: usize = 32;
+const BLOCK: usize = 16 * 1024;
+/// The id of the section of the blocks' sums.
+const SUMS: u32 = u32::MAX;
+
+fn number(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b))
+}
+
+fn put(bytes: &mut [u8], at: usize, number: u64) {
+    bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+}
+
 /// Puts a container's header and checksums right, so that what is behind them is reached; other fields
 /// stay as the fuzzer made them. The byte tables are in the documentation of `gyeol::store::file`: when
 /// the format changes, so does this.
 pub fn fix_container(bytes: &mut [u8], kind: u32) {
-    const HEADER: usize = 64;
-    const ENTRY: usize = 32;
     if bytes.len() < HEADER {
         return;
     }
@@ -99,26 +111,45 @@ pub fn fix_container(bytes: &mut [u8], kind: u32) {
     bytes[..8].copy_from_slice(b"\x89GYEOL\r\n");
     bytes[8..12].copy_from_slice(&1u32.to_le_bytes());
     bytes[12..16].copy_from_slice(&kind.to_le_bytes());
-    bytes[16..24].copy_from_slice(&length.to_le_bytes());
+    put(bytes, 16, length);
     let count = bytes[24..28].first_chunk().map_or(0, |b| u32::from_le_bytes(*b)) as usize;
     let table_end = HEADER + count.min(64) * ENTRY;
     if count <= 64 && table_end <= bytes.len() {
-        for at in (HEADER..table_end).step_by(ENTRY) {
-            let number = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-            let (start, len) = (number(at + 8), number(at + 16));
-            let Some(end) = start.checked_add(len).filter(|&end| end <= length) else { continue };
-            let sum = XxHash3_64::oneshot(&bytes[start as usize..end as usize]);
-            bytes[at + 24..at + 32].copy_from_slice(&sum.to_le_bytes());
-        }
+        fix_sections(bytes, table_end);
         let sum = XxHash3_64::oneshot(&bytes[HEADER..table_end]);
-        bytes[32..40].copy_from_slice(&sum.to_le_bytes());
+        put(bytes, 32, sum);
     }
     let sum = XxHash3_64::oneshot(&bytes[..56]);
-    bytes[56..64].copy_from_slice(&sum.to_le_bytes());
+    put(bytes, 56, sum);
 }
 
-/// A small file of the document store with its line of checksum, as `gyeol` seals it.
-pub fn sealed(data: &[u8]) -> Vec<u8> {
-    let sum = blake3::hash(data).to_hex();
-    [data, b"\n", &sum.as_bytes()[..32], b"\n"].concat()
+/// Sums the blocks of all sections into the last one, and the sums into the table.
+fn fix_sections(bytes: &mut [u8], table_end: usize) {
+    let entries: Vec<(usize, u32, usize, usize)> = (HEADER..table_end)
+        .step_by(ENTRY)
+        .filter_map(|at| {
+            let (id, start) = (number(bytes, at) as u32, number(bytes, at + 8));
+            let end = start.checked_add(number(bytes, at + 16)).filter(|&end| end <= bytes.len() as u64)?;
+            Some((at, id, start as usize, end as usize))
+        })
+        .collect();
+    let Some(&(last, SUMS, mut to, end)) = entries.last() else { return };
+    let from = to;
+    for &(at, _, start, stop) in &entries[..entries.len() - 1] {
+        let sums: Vec<u8> =
+            bytes[start..stop].chunks(BLOCK).flat_map(|block| XxHash3_64::oneshot(block).to_le_bytes()).collect();
+        put(bytes, at + 24, XxHash3_64::oneshot(&sums));
+        let room = sums.len().min(end - to);
+        bytes[to..to + room].copy_from_slice(&sums[..room]);
+        to += room;
+    }
+    let sum = XxHash3_64::oneshot(&bytes[from..end]);
+    put(bytes, last + 24, sum);
+}
+
+/// A manifest with its line of checksum, as `gyeol` writes it.
+pub fn sealed(json: &[u8]) -> Vec<u8> {
+    let line = [json, b"\n"].concat();
+    let sum = blake3::hash(&line).to_hex();
+    [&line, &sum.as_bytes()[..32], b"\n"].concat()
 }

@@ -51,12 +51,13 @@ fn main() -> std::io::Result<()> {
     write("npy", "ids", &[ids, vec![1; 16]].concat())?;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/golden"))? {
         let entry = entry?;
+        if !entry.file_type()?.is_file() {
+            continue;
+        }
         fs::create_dir_all(folder.join("segment"))?;
         fs::copy(entry.path(), folder.join("segment").join(entry.file_name()))?;
     }
     let path = gyeol_fuzz::scratch("seeds");
     gyeol_fuzz::collection::make(&path);
-    let (meta, manifest) = gyeol_fuzz::collection::manifest(&path);
-    write("manifest", "payload", manifest.as_bytes())?;
-    write("manifest", "meta", &meta)
+    write("manifest", "seed", &gyeol_fuzz::collection::manifest(&path))
 }
