@@ -89,7 +89,7 @@ impl Storage for Counting {
         self.disk.sync_dir(folder)
     }
 
-    fn sync_files(&self, files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
+    fn sync_files(&self, files: Vec<Box<dyn StorageFile>>) -> io::Result<()> {
         self.disk.sync_files(files)
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod memory;
 #[cfg(feature = "collection")]
 mod sealed;
 mod storage;
+mod sync;
 
 pub use blocks::BLOCK;
 pub use column::Column;

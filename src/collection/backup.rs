@@ -80,7 +80,7 @@ fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest) -> Result<Cop
         }
     }
     let failed = |e| StoreError::io(to.full_path(folders[0]), "sync", e);
-    to.sync_files(&mut unsynced).map_err(failed)?;
+    to.sync_files(unsynced).map_err(failed)?;
     for folder in folders {
         to.sync_dir(folder).map_err(failed)?;
     }

@@ -135,8 +135,8 @@ impl Ledger {
         if state.unsynced.len() < MOST_UNSYNCED {
             return Ok(());
         }
-        let mut files = std::mem::take(&mut state.unsynced);
-        self.storage.sync_files(&mut files).inspect_err(|_| self.fail())
+        let files = std::mem::take(&mut state.unsynced);
+        self.storage.sync_files(files).inspect_err(|_| self.fail())
     }
 
     /// Starts a file of documents.
@@ -239,8 +239,7 @@ impl Ledger {
         file.write_all(&bytes)?;
         let mut files = std::mem::take(&mut state.unsynced);
         files.push(file);
-        self.storage.sync_files(&mut files)?;
-        drop(files);
+        self.storage.sync_files(files)?;
         for folder in std::mem::take(&mut state.folders) {
             self.storage.sync_dir(Path::new(folder))?;
         }

@@ -4,12 +4,10 @@ use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use rayon::prelude::*;
 
 use super::Mapped;
 use super::lock::WriterLock;
+use super::sync::sync_at_once;
 use crate::error::StoreError;
 
 /// A folder of write-once files, as seen by everything that gyeol writes.
@@ -66,12 +64,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// What the storage answers.
     fn sync_dir(&self, folder: &Path) -> io::Result<()>;
 
-    /// Makes the content of several files durable, in any order.
+    /// Makes the content of several files durable, in any order, and closes them.
     ///
     /// # Errors
     /// As [`StorageFile::sync`], for the first file that has one.
-    fn sync_files(&self, files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
-        files.iter_mut().try_for_each(|file| file.sync())
+    fn sync_files(&self, files: Vec<Box<dyn StorageFile>>) -> io::Result<()> {
+        files.into_iter().try_for_each(|mut file| file.sync())
     }
 
     /// Takes the writer's lock, which is a file of this name; it is held until it is dropped.
@@ -163,7 +161,7 @@ impl Storage for Disk {
         sync_folder(&self.root.join(folder))
     }
 
-    fn sync_files(&self, files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
+    fn sync_files(&self, files: Vec<Box<dyn StorageFile>>) -> io::Result<()> {
         sync_at_once(files)
     }
 
@@ -189,22 +187,6 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 impl StorageFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
-    }
-}
-
-/// Syncs files from several threads, so that the file system can write them in one go: each wait
-/// for the device then makes many of them durable.
-fn sync_at_once(files: &mut [Box<dyn StorageFile>]) -> io::Result<()> {
-    const THREADS: usize = 8;
-    // Threads of their own, that stay: they wait for the device and not for a processor.
-    static POOL: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
-    let name = |i| format!("gyeol-sync-{i}");
-    let build = || rayon::ThreadPoolBuilder::new().num_threads(THREADS).thread_name(name).build().ok();
-    match POOL.get_or_init(build) {
-        Some(pool) if files.len() > 1 => {
-            pool.install(|| files.par_iter_mut().with_max_len(1).try_for_each(|file| file.sync()))
-        }
-        _ => files.iter_mut().try_for_each(|file| file.sync()),
     }
 }
 
