@@ -110,7 +110,7 @@ impl Collection {
     /// Nothing is on disk before [`Collection::commit`].
     ///
     /// # Errors
-    /// [`crate::error::TextError::Folder`] when the folder cannot be read, [`StoreError::Locked`],
+    /// [`crate::error::TextError::Folder`] when the folder cannot be read, [`crate::error::StoreError::Locked`],
     /// errors of the embedder. Files that cannot be read are no error; the report lists them.
     pub fn add_dir(&mut self, dir: impl AsRef<Path>) -> Result<Report> {
         self.add_dir_with(dir, &AddOptions::default(), &mut |_| ControlFlow::Continue(()))
@@ -136,7 +136,7 @@ impl Collection {
     ///
     /// # Errors
     /// [`CollectionError::Key`] when a key is empty or too long, or stands twice (then nothing is
-    /// added); [`StoreError::Locked`]; errors of the embedder.
+    /// added); [`crate::error::StoreError::Locked`]; errors of the embedder.
     pub fn upsert(&mut self, documents: &[NewDocument]) -> Result<u64> {
         let mut keys = std::collections::HashSet::new();
         for document in documents {
@@ -172,7 +172,7 @@ impl Collection {
     /// file comes back with the next [`Collection::add_dir`] while the file has it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`].
+    /// [`crate::error::StoreError::Locked`].
     pub fn delete(&mut self, key: &str) -> Result<u64> {
         self.writer()?;
         let committed = match self.snapshot() {
@@ -216,7 +216,7 @@ impl Collection {
     /// [`Collection::wait_for_merges`]), which changes no answer.
     ///
     /// # Errors
-    /// [`StoreError`] and [`CollectionError`].
+    /// [`crate::error::StoreError`] and [`CollectionError`].
     pub fn commit(&mut self) -> Result<()> {
         match &mut self.writer {
             Some(writer) if writer.is_changed() => writer.commit(),

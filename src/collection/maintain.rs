@@ -12,7 +12,7 @@ impl Collection {
     /// Size and make, as of the last commit.
     ///
     /// # Errors
-    /// [`CollectionError::Documents`] and [`StoreError::Io`].
+    /// [`CollectionError::Documents`] and [`crate::error::StoreError::Io`].
     pub fn status(&self) -> Result<Status> {
         let snapshot = self.snapshot();
         self.manifest(|manifest| status::of(&*self.storage, &self.path, snapshot.as_deref(), manifest))
