@@ -42,7 +42,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use backup::Copied;
+pub use backup::{Copied, Copying};
 pub use folder::{AddOptions, Progress, Report};
 pub use query::{Found, Hit, Mode, Search, Source};
 pub use recall::Sample;

@@ -217,7 +217,8 @@ pub struct PurgeArgs {
 /// Copy a collection as of its last commit, also while another process writes to it
 ///
 /// DIR becomes a collection that can be searched (--in DIR), copied and kept. On the same file system its files are
-/// second names of the collection's own, which no writer changes: that takes no time and no room.
+/// second names of the collection's own, which no writer changes: that takes no time and no room, and what damages the
+/// disk under them damages both.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
     /// An empty folder, or one that does not exist yet
@@ -226,6 +227,9 @@ pub struct SnapshotArgs {
     /// The collection: a folder, or its .gyeol [default: found upward from here]
     #[arg(long = "in", value_name = "PATH")]
     pub collection: Option<PathBuf>,
+    /// Copy every byte, also where second names would do
+    #[arg(long)]
+    pub copy: bool,
     /// Print what was copied as JSON
     #[arg(long)]
     pub json: bool,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gyeol::Collection;
-use gyeol::collection::Status;
+use gyeol::collection::{Copying, Status};
 use gyeol::embed::builtin;
 use serde_json::json;
 
@@ -86,7 +86,7 @@ fn show_sizes(
 
 pub fn snapshot(args: &SnapshotArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let done = Collection::snapshot_to(&path, &args.dir)?;
+    let done = Collection::snapshot_to(&path, &args.dir, if args.copy { Copying::Bytes } else { Copying::Links })?;
     if args.json {
         let (commit, files, bytes, linked) = (done.commit, done.files, done.bytes, done.linked);
         print::json(&json!({ "schema": 1, "commit": commit, "files": files, "bytes": bytes, "linked": linked }))?;

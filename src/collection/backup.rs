@@ -9,6 +9,17 @@ use super::{Collection, directory, snapshot};
 use crate::error::{CollectionError, Result, StoreError};
 use crate::store::{Storage, StorageFile, publish};
 
+/// How [`Collection::snapshot_to`] copies files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Copying {
+    /// Files get second names where the file system can do that: no writer changes a file, so that is safe, and
+    /// takes no time and no room. Others are copied. What damages the disk under a file damages both.
+    #[default]
+    Links,
+    /// Every byte is copied.
+    Bytes,
+}
+
 /// What [`Collection::snapshot_to`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,8 +30,7 @@ pub struct Copied {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How many files are second names of the collection's own: no writer changes a file, so that is safe, and
-    /// takes no time and no room. The others were copied, for instance to another file system.
+    /// How many files are second names of the collection's own, see [`Copying::Links`].
     pub linked: u64,
 }
 
@@ -31,7 +41,7 @@ impl Collection {
     ///
     /// # Errors
     /// [`CollectionError::NotFound`]; [`CollectionError::NotEmpty`]; [`StoreError`].
-    pub fn snapshot_to(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Copied> {
+    pub fn snapshot_to(path: impl AsRef<Path>, to: impl AsRef<Path>, copying: Copying) -> Result<Copied> {
         let (from, target) = (disk(path.as_ref())?, disk(to.as_ref())?);
         let root = target.full_path(Path::new(""));
         match std::fs::read_dir(&root).map(|mut entries| entries.next().is_some()) {
@@ -42,7 +52,7 @@ impl Collection {
         loop {
             let not_found = || CollectionError::NotFound { path: from.full_path(Path::new("")) };
             let manifest = Manifest::read(&*from)?.ok_or_else(not_found)?;
-            match copy(&*from, &*target, &manifest) {
+            match copy(&*from, &*target, &manifest, copying) {
                 // A writer has gone on, and removed a file.
                 Err(StoreError::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound
@@ -53,7 +63,7 @@ impl Collection {
     }
 }
 
-fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest) -> Result<Copied, StoreError> {
+fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest, copying: Copying) -> Result<Copied, StoreError> {
     let folders = ["", directory::FOLDER, snapshot::FOLDER].map(Path::new);
     for folder in folders {
         to.create_dir(folder).map_err(|e| StoreError::io(to.full_path(folder), "make the folder", e))?;
@@ -70,7 +80,7 @@ fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest) -> Result<Cop
         let map = from.open(&name).map_err(|e| StoreError::io(from.full_path(&name), "open", e))?;
         done.files += 1;
         done.bytes += map.len() as u64;
-        if from.link_out(&name, &to.full_path(&name)).is_ok() {
+        if copying == Copying::Links && from.link_out(&name, &to.full_path(&name)).is_ok() {
             done.linked += 1;
         } else {
             let failed = |e| StoreError::io(to.full_path(&name), "write", e);

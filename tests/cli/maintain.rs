@@ -82,6 +82,8 @@ fn a_snapshot_is_a_collection() {
     let found = home.run(&["search", "--lexical", "cat", "--in", "copy"]);
     assert!(stdout(&found).contains("cats.md"), "{}", stderr(&found));
     assert_eq!(home.run(&["verify", "--full", "--in", "copy"]).status.code(), Some(0));
+    let copied = home.json(&["snapshot", "bytes", "--copy", "--json"]);
+    assert_eq!(copied["linked"], 0);
     // To another file system, where there is one.
     if let Ok(other) = tempfile::tempdir_in("/dev/shm") {
         let at = other.path().join("copy");
