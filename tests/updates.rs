@@ -167,3 +167,57 @@ fn replacing_rows_of_many_graphs_keeps_recall_and_size() {
     }
     replace(50_000, 12);
 }
+
+/// Bytes of this process that are no file's.
+#[cfg(target_os = "linux")]
+fn anonymous_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// What a merge takes beside what the process had, and into how many segments 120,000 rows go.
+#[cfg(target_os = "linux")]
+fn merge_within(memory: u64) -> (u64, usize) {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    let dir = tempfile::tempdir().unwrap();
+    let mut collection = Collection::open_or_create(dir.path().join("c"), ByTopic::new()).unwrap();
+    // Nothing is merged yet: two segments at most fit.
+    collection.set_merge_memory(0).unwrap();
+    for part in 0..15 {
+        let entries: Vec<(usize, u64)> = (0..8_000).map(|i| (part * 8_000 + i, (part * 8_000 + i) as u64)).collect();
+        collection.upsert(&documents(&entries)).unwrap();
+        collection.commit().unwrap();
+    }
+    collection.wait_for_merges().unwrap();
+    collection.set_merge_memory(memory).unwrap();
+    let (done, peak, before) = (AtomicBool::new(false), AtomicU64::new(0), anonymous_memory());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                peak.fetch_max(anonymous_memory(), Ordering::Relaxed);
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+        });
+        assert!(collection.wait_for_merges().unwrap().is_empty());
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(collection.status().unwrap().documents, 120_000);
+    (peak.into_inner().saturating_sub(before), collection.status().unwrap().segments)
+}
+
+/// The stated bound of memory holds, and segments that need more stay apart.
+#[cfg(target_os = "linux")]
+#[test]
+fn merging_stays_within_its_memory() {
+    if std::env::var_os("GYEOL_UPDATES").is_none() {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: set GYEOL_UPDATES=1");
+        return;
+    }
+    for memory in [24 << 20, 48 << 20, 512 << 20] {
+        let (taken, segments) = merge_within(memory);
+        println!("allowed {} MiB: {} MiB taken, {segments} segments", memory >> 20, taken >> 20);
+        assert!(taken <= memory, "{taken} of {memory}");
+        assert_eq!(segments == 1, memory == 512 << 20);
+    }
+}

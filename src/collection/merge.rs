@@ -115,6 +115,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Room for so many rows, so that none is taken twice as they come.
+    pub fn with_capacity(rows: usize, dim: usize) -> Self {
+        let (slots, norms) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Rows { slots, norms, data: Vec::with_capacity(rows * dim) }
+    }
+
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -168,7 +174,7 @@ impl Rows {
         let dim = self.data.len() / self.slots.len();
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&i| self.slots[i]);
-        let mut out = Rows::default();
+        let mut out = Rows::with_capacity(self.slots.len(), dim);
         for i in order {
             out.push(self.slots[i], &self.data[i * dim..(i + 1) * dim], self.norms[i]);
         }

@@ -179,8 +179,10 @@ impl VectorFiles {
         let sizes: Vec<Size> = free.iter().map(|live| size(live, live.deleted.len())).collect();
         let mut out = Vec::new();
         for group in choose(&sizes, self.most_rows(now.manifest.model.dim)) {
-            let inputs: Vec<Arc<LiveSegment>> =
+            let mut inputs: Vec<Arc<LiveSegment>> =
                 free.iter().enumerate().filter(|(i, _)| group.contains(i)).map(|(_, live)| (*live).clone()).collect();
+            // In the order of their slots, as far as it goes: rows that are in order are not sorted.
+            inputs.sort_by_key(|live| live.segment.slot(0).unwrap_or_default());
             turn.merging.extend(inputs.iter().map(|live| live.entry.file.name.clone()));
             out.push(Merge { inputs, manifest: now.manifest.clone() });
         }
@@ -207,7 +209,8 @@ impl VectorFiles {
     }
 
     fn merge(&self, Merge { inputs, manifest }: &Merge) -> Result<()> {
-        let mut rows = Rows::default();
+        let live: usize = inputs.iter().map(|live| live.live()).sum();
+        let mut rows = Rows::with_capacity(live, manifest.model.dim);
         for live in inputs {
             rows.take(&live.segment, &live.deleted)?;
         }
