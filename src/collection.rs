@@ -205,12 +205,20 @@ impl Collection {
 
     /// Makes all changes durable and visible.
     ///
-    /// 1. When this returns `Ok` the changes survive a killed process and a power cut.
-    /// 2. All of them are there or none: after a crash the collection is as of this commit or the one before.
-    /// 3. Readers, in this process and in others, keep what they opened, and never wait.
+    /// 1. Durable: when this returns `Ok` the changes survive a killed process and a power cut.
+    /// 2. Atomic: after a crash the collection is as of this commit or the one before.
+    /// 3. Readers, in this process and in others, keep the snapshot that they opened, and never wait.
     /// 4. There is one writer, across processes; its lock goes with its process.
-    /// 5. After an error nobody can know what reached the disk: this collection takes no more changes until it is
-    ///    opened again, which shows this commit or the one before.
+    /// 5. Every byte of the files has a checksum, which is compared when it is opened or first read (graphs and codes:
+    ///    by [`Search::paranoid`] and [`Collection::verify`]).
+    /// 6. Lengths in files are compared with the real ones before anything is allocated.
+    /// 7. Whatever the files hold, nothing here panics, aborts or exits.
+    /// 8. A full disk, an I/O error, a read-only file system, a kill and a power cut lose no commit. After an error
+    ///    nobody can know what reached the disk: this collection takes no more changes until it is opened again, which
+    ///    shows this commit or the one before.
+    /// 9. A damaged graph means exact search, a warning in [`Found::warnings`], and [`Collection::repair`]; a damaged
+    ///    vector or text is an error that names its file.
+    /// 10. [`Collection::purge`] leaves no byte of a deleted vector or text.
     ///
     /// Small segments are joined on the way; larger ones are merged in the background after it (see
     /// [`Collection::wait_for_merges`]), which changes no answer.

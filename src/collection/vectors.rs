@@ -218,7 +218,9 @@ impl VectorFiles {
         let turn = self.turn();
         let installed = self.install(inputs, written.as_ref());
         drop(turn);
-        if let (Err(_), Some(entry)) = (&installed, &written) {
+        // Unless it was published, and only could not be opened after.
+        let is_named = |entry: &SegmentEntry| self.ledger.base().vector_files().any(|f| f.name == entry.file.name);
+        if let Some(entry) = written.filter(|entry| installed.is_err() && !is_named(entry)) {
             self.ledger.remove_vectors([entry.file.name.as_str()]);
         }
         installed
