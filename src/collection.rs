@@ -158,7 +158,11 @@ impl Collection {
         let refs: Vec<&StoredChunk> = chunks.iter().collect();
         let (vectors, embedded) = folder::vectors_of(self, &refs)?;
         for document in documents {
-            self.delete(&document.key)?;
+            if let Err(error) = self.delete(&document.key) {
+                // Others are deleted by now, and nothing has taken their place.
+                self.writer()?.fail();
+                return Err(error);
+            }
         }
         let writer = self.writer()?;
         for (chunk, vector) in chunks.iter().zip(&vectors) {

@@ -28,7 +28,7 @@ pub use hnsw::{Hnsw, HnswParams};
 pub(crate) use recall::Asked;
 pub use recall::Recall;
 #[cfg(feature = "collection")]
-pub(crate) use segment::{Fault, Segment};
+pub(crate) use segment::{Fault, Segment, is_sound};
 
 use crate::error::IndexError;
 use crate::metric::Metric;

@@ -115,7 +115,10 @@ fn work(files: &VectorFiles, inbox: &Receiver<Job>, shared: &Shared) {
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => state.trouble.push(error),
-            Err(_) => state.trouble.push(files.ledger().silent().into()),
+            Err(_) => {
+                files.forget_merging();
+                state.trouble.push(files.ledger().silent().into());
+            }
         }
         state.documents -= usize::from(documents);
         state.waiting -= 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::manifest::{FILE, Manifest};
 use super::open::{disk, write_ignore_file};
-use super::{Collection, directory, snapshot};
+use super::{Collection, Problem, Thoroughness, directory, snapshot, verify};
 use crate::error::{CollectionError, Result, StoreError};
 use crate::store::{Storage, StorageFile, publish};
 
@@ -16,7 +16,7 @@ pub enum Copying {
     /// takes no time and no room. Others are copied. What damages the disk under a file damages both.
     #[default]
     Links,
-    /// Every byte is copied.
+    /// Every byte is copied, and compared with its checksum after.
     Bytes,
 }
 
@@ -56,7 +56,15 @@ impl Collection {
                 // A writer has gone on, and removed a file.
                 Err(StoreError::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound
-                        && Manifest::read(&*from)?.is_some_and(|m| m.generation != manifest.generation) => {}
+                        && Manifest::read(&*from)?
+                            .is_some_and(|m| (m.id, m.generation) != (manifest.id.clone(), manifest.generation)) => {}
+                Ok(done) if copying == Copying::Bytes => {
+                    let found = verify::verify(&target, Thoroughness::Checksums)?;
+                    return match found.problems.into_iter().next() {
+                        None => Ok(done),
+                        Some(Problem { path, what, .. }) => Err(StoreError::corrupt(path, what).into()),
+                    };
+                }
                 done => return Ok(done?),
             }
         }

@@ -202,6 +202,29 @@ fn with_fields(index: Index) -> tantivy::Result<(Index, Fields)> {
     Ok((index, fields))
 }
 
+/// Looks at what a writer's threads read when they delete: damage under a good checksum would end the process there.
+pub(super) fn check_postings(index: &Index, fields: Fields) -> tantivy::Result<()> {
+    guarded(|| {
+        let searcher = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?.searcher();
+        for reader in searcher.segment_readers() {
+            for field in [fields.key, fields.file, fields.record] {
+                let inverted = reader.inverted_index(field)?;
+                let mut terms = inverted.terms().stream()?;
+                while let Some((_, info)) = terms.next() {
+                    let mut docs = inverted.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+                    while docs.doc() != TERMINATED {
+                        if docs.doc() >= reader.max_doc() {
+                            return Err(tantivy::TantivyError::InternalError("a term of no document".to_owned()));
+                        }
+                        docs.advance();
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
 /// The store as of one commit.
 pub(super) struct Documents {
     searcher: Searcher,

@@ -232,6 +232,9 @@ impl Ledger {
     }
 
     fn try_publish(&self, state: &mut State, manifest: &Manifest) -> io::Result<()> {
+        if let Some(fault) = manifest.fault() {
+            return Err(io::Error::other(fault));
+        }
         let bytes = manifest.to_bytes().map_err(|e| io::Error::other(e.to_string()))?;
         // A leftover of a process that was killed.
         let _ = self.storage.remove(Path::new(TEMPORARY));
@@ -291,10 +294,14 @@ impl Ledger {
 
     /// Removes every file that the manifest does not name: what killed writers left. Only before anything else is
     /// written.
-    pub fn remove_unnamed(&self) {
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] of the first file that stays; the others are removed.
+    pub fn remove_unnamed(&self) -> Result<(), StoreError> {
         if self.has_failed() {
-            return;
+            return Ok(());
         }
+        let mut first = Ok(());
         let base = self.base();
         let vectors: BTreeSet<&str> = base.vector_files().map(|f| f.name.as_str()).collect();
         let named = |folder: &str, name: &str| match folder {
@@ -304,11 +311,22 @@ impl Ledger {
         for folder in [directory::FOLDER, snapshot::FOLDER] {
             for (path, _) in self.storage.list(Path::new(folder)).unwrap_or_default() {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if !named(folder, &name) {
-                    let _ = self.storage.remove(&path);
+                if is_ours(folder, &name) && !named(folder, &name) {
+                    let removed = self.storage.remove(&path);
+                    first = first.and(removed.map_err(|e| StoreError::io(self.storage.full_path(&path), "remove", e)));
                 }
             }
         }
+        first
+    }
+}
+
+/// Whether a file is named as ours are: others are left alone.
+fn is_ours(folder: &str, name: &str) -> bool {
+    let Some((stem, ending)) = name.split_once('.') else { return false };
+    match folder {
+        directory::FOLDER => stem.len() == 32 && stem.bytes().all(|b| b.is_ascii_hexdigit()),
+        _ => stem.len() >= 8 && stem.bytes().all(|b| b.is_ascii_digit()) && matches!(ending, "seg" | "del"),
     }
 }
 

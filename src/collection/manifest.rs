@@ -4,7 +4,7 @@
 //! that line. It names every file of the collection with its length and a checksum that stands for all of its
 //! bytes, so no file can be damaged, cut, swapped or left over from another commit without that showing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -22,6 +22,10 @@ pub(super) const FORMAT: u32 = 1;
 /// The file, within the collection.
 pub(super) const FILE: &str = "manifest.json";
 
+/// No number is larger.
+pub(super) const MOST: u64 = 1 << 60;
+/// Nor has a vector more values.
+const MOST_DIM: usize = 1 << 24;
 /// Hexadecimal digits of the checksum's line.
 const SUM: usize = 32;
 
@@ -199,7 +203,32 @@ impl Manifest {
             let found = u32::try_from(format).unwrap_or(u32::MAX);
             return Err(CollectionError::NewerFormat { path: root, found, supported: FORMAT }.into());
         }
-        Ok(Some(serde_json::from_slice(json).map_err(corrupt)?))
+        let manifest: Manifest = serde_json::from_slice(json).map_err(corrupt)?;
+        match manifest.fault() {
+            None => Ok(Some(manifest)),
+            Some(fault) => Err(StoreError::corrupt(&path, fault).into()),
+        }
+    }
+
+    /// What no writer writes, whatever the checksum says: names that lead out of the collection, numbers that leave
+    /// no room for others, a file that is named twice, a dimension of 0.
+    pub fn fault(&self) -> Option<String> {
+        let mut seen = HashSet::new();
+        let names = self.vector_files().map(|f| f.name.as_str()).chain(self.documents.files.keys().map(String::as_str));
+        for name in names {
+            let is_plain = Path::new(name).file_name().is_some_and(|last| last == name) && !name.contains(['/', '\\']);
+            if !is_plain || !seen.insert(name) {
+                return Some(format!("{name:?} is no name of a file of its own"));
+            }
+        }
+        let opstamp = self.documents.meta["opstamp"].as_u64().unwrap_or(u64::MAX);
+        let numbers = [self.commit, self.generation, self.next_slot, self.next_file, opstamp];
+        let dim = (1..=MOST_DIM).contains(&self.model.dim);
+        if numbers.iter().any(|&n| n > MOST) || !dim || Metric::from_name(&self.metric).is_none() {
+            return Some("its numbers are out of range, or its metric is unknown".to_owned());
+        }
+        let of_documents = self.documents.meta["payload"].as_str();
+        (of_documents != Some(&self.commit.to_string())).then(|| "its documents are of another commit".to_owned())
     }
 }
 
@@ -209,4 +238,38 @@ fn new_id() -> String {
     // Seeded by the operating system, and differently each time.
     let random = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), now);
     format!("{:08x}{random:016x}", now.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Disk, publish};
+
+    #[test]
+    fn a_manifest_that_no_writer_writes_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::new(dir.path());
+        let [hash, query_prefix, document_prefix] = [const { String::new() }; 3];
+        let model = ModelIdentity { name: "m".to_owned(), hash, dim: 3, query_prefix, document_prefix };
+        let file = |name: &str| FileEntry { name: name.to_owned(), seal: SealEntry(Seal { bytes: 1, sum: u64::MAX }) };
+        let segment = |name: &str| SegmentEntry { file: file(name), rows: 1, deleted: None };
+        let meta = serde_json::json!({ "opstamp": 1, "payload": "0" });
+        let documents = DocumentsEntry { meta, ..DocumentsEntry::default() };
+        let empty = Manifest { documents, ..Manifest::new(&model, ChunkSize::Whole) };
+        let written = |manifest: &Manifest| {
+            publish(&disk, Path::new(FILE), |out| out.write_all(&manifest.to_bytes().unwrap())).unwrap();
+            Manifest::read(&disk)
+        };
+        let good = Manifest { segments: vec![segment("1.seg"), segment("2.seg")], ..empty.clone() };
+        assert_eq!(written(&good).unwrap(), Some(good));
+        for name in ["../x.seg", "/etc/passwd", "a/b", "..", ".", "", "a\\b"] {
+            let bad = Manifest { segments: vec![segment(name)], ..empty.clone() };
+            assert!(written(&bad).unwrap_err().to_string().contains("no name of a file"), "{name}");
+        }
+        let twice = Manifest { segments: vec![segment("1.seg"), segment("1.seg")], ..empty.clone() };
+        assert!(written(&twice).is_err());
+        assert!(written(&Manifest { next_file: u64::MAX, ..empty.clone() }).is_err());
+        assert!(written(&Manifest { commit: 1, ..empty.clone() }).is_err());
+        assert!(written(&Manifest { metric: "none".to_owned(), ..empty }).is_err());
+    }
 }

@@ -37,7 +37,7 @@ impl<T: State> Published<T> {
             Ok(newest) => newest,
             Err(poisoned) => poisoned.into_inner(),
         };
-        let later = |n: &Arc<T>| n.line() == state.line() && n.generation() >= state.generation();
+        let later = |n: &Arc<T>| n.line() == state.line() && n.generation() > state.generation();
         if newest.as_ref().is_some_and(later) {
             return false;
         }

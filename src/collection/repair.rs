@@ -21,6 +21,7 @@ use super::vectors::VectorFiles;
 use super::writer::{check_documents, take_lock};
 use crate::embed::Embedder;
 use crate::error::{CollectionError, Error, Result, StoreError};
+use crate::index::is_sound;
 use crate::metric::Metric;
 use crate::store::Storage;
 
@@ -64,6 +65,8 @@ impl Collection {
         }
         check_documents(&storage, &manifest)?;
         let ledger = Arc::new(Ledger::new(storage.clone(), manifest.clone(), true));
+        // What a killed writer left, or a repair that failed, has names that are given again.
+        ledger.remove_unnamed()?;
         let vectors = VectorFiles::new(storage.clone(), ledger.clone(), Arc::new(Published::new(None)));
         let (done, salvaged) = (Repair::default(), Rows::default());
         Run { storage, embedder: &embedder, ledger, vectors, manifest, done, salvaged }.run()
@@ -99,9 +102,9 @@ impl Run<'_> {
         if self.done.is_nothing() {
             return Ok(self.done);
         }
-        if self.salvaged.len() > 0 {
-            let rows = std::mem::take(&mut self.salvaged);
-            entries.push(self.vectors.write(rows, &self.manifest)?);
+        let most = self.vectors.most_rows(self.manifest.model.dim);
+        while self.salvaged.len() > 0 {
+            entries.push(self.vectors.write(self.salvaged.split_off_front(most), &self.manifest)?);
         }
         let after = self.ledger.replace_vectors(entries)?;
         self.vectors.remove_unnamed(&self.manifest, &after);
@@ -126,7 +129,7 @@ impl Run<'_> {
         for row in 0..live.segment.len() as u32 {
             let Ok(slot) = live.segment.slot(row) else { continue };
             let Ok((values, norm)) = live.segment.row(row) else { continue };
-            if values.iter().all(|x| x.is_finite()) && wanted.remove(&slot) {
+            if is_sound(&values, live.segment.metric()) && wanted.remove(&slot) {
                 self.salvaged.push(slot, &values, norm);
             }
         }

@@ -197,7 +197,11 @@ pub(super) fn read_deleted(storage: &dyn Storage, file: &FileEntry, rows: usize)
         return Err(StoreError::corrupt(path, "it is not the file that the manifest means").into());
     }
     sections.verify()?;
-    Ok(sections.slice::<u32>(DELETED_ROWS, rows)?.iter().copied().collect())
+    let rows: &[u32] = sections.slice(DELETED_ROWS, rows)?;
+    if !rows.is_sorted_by(|a, b| a < b) {
+        return Err(StoreError::corrupt(path, "its rows are not in ascending order").into());
+    }
+    Ok(rows.iter().copied().collect())
 }
 
 /// Writes the file of a segment's deleted rows.

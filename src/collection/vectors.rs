@@ -75,6 +75,25 @@ impl VectorFiles {
         self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The snapshot that the manifest on disk is of, as far as vectors go; none before the first commit.
+    ///
+    /// # Errors
+    /// [`CollectionError::WriterFailed`] when what is open here is not what is published: to build on it would undo
+    /// what others committed.
+    pub fn now(&self) -> Result<Option<Arc<Snapshot>>> {
+        let (now, base) = (self.published.load(), self.ledger.base());
+        let same = match &now {
+            Some(now) => now.manifest.id == base.id && now.manifest.segments == base.segments,
+            None => base.segments.is_empty(),
+        };
+        if same { Ok(now) } else { Err(self.ledger.failure().into()) }
+    }
+
+    /// Lets go of what was being merged, when the merge ended without saying so.
+    pub fn forget_merging(&self) {
+        self.turn().merging.clear();
+    }
+
     /// The rows that a segment may have to be made within the memory: they are there as they were and in their
     /// new order, with their codes, and up to 64 links of four bytes.
     pub fn most_rows(&self, dim: usize) -> usize {
@@ -174,7 +193,8 @@ impl VectorFiles {
 
     fn begin(&self, choose: impl FnOnce(&[Size], usize) -> Vec<HashSet<usize>>) -> Vec<Merge> {
         let mut turn = self.turn();
-        let Some(now) = self.published.load().filter(|_| !self.ledger.has_failed()) else { return Vec::new() };
+        let now = self.now().ok().flatten().filter(|_| !self.ledger.has_failed());
+        let Some(now) = now else { return Vec::new() };
         let free: Vec<&Arc<LiveSegment>> = now.segments.iter().filter(|live| !turn.is_taken(live)).collect();
         let sizes: Vec<Size> = free.iter().map(|live| size(live, live.deleted.len())).collect();
         let mut out = Vec::new();
@@ -228,7 +248,7 @@ impl VectorFiles {
 
     /// Publishes a merged segment in the place of those it was made of, less what was deleted since.
     fn install(&self, inputs: &[Arc<LiveSegment>], written: Option<&SegmentEntry>) -> Result<()> {
-        let Some(now) = self.published.load() else { return Ok(()) };
+        let Some(now) = self.now()? else { return Ok(()) };
         let merged = written.map(|entry| snapshot::open_segment(&*self.storage, &now.manifest, entry)).transpose()?;
         let mut entries = Vec::new();
         let mut deleted = HashSet::new();

@@ -102,14 +102,16 @@ pub(super) fn verify(storage: &Arc<dyn Storage>, thoroughness: Thoroughness) -> 
         run.found.commit = run.manifest.commit;
         run.documents()?;
         run.vectors()?;
-        if thoroughness == Thoroughness::Full && run.found.problems.is_empty() {
-            run.inspect()?;
-        }
+        let inspected = match thoroughness {
+            Thoroughness::Full if run.found.problems.is_empty() => run.inspect(),
+            _ => Ok(()),
+        };
         run.note_bytes(FILE)?;
-        // A file that went with a newer commit is no damage.
-        let moved = |m: Option<Manifest>| m.is_some_and(|m| m.generation != run.manifest.generation);
-        if run.found.problems.is_empty() || !moved(Manifest::read(&**storage)?) {
-            return Ok(run.found);
+        // A file that went with a newer manifest is no damage.
+        let is_other = |m: Manifest| (&m.id, m.generation) != (&run.manifest.id, run.manifest.generation);
+        let moved = Manifest::read(&**storage)?.is_some_and(is_other);
+        if (inspected.is_ok() && run.found.problems.is_empty()) || !moved {
+            return inspected.map(|()| run.found);
         }
     }
 }
@@ -139,7 +141,7 @@ impl Run<'_> {
             let path = document_path(&**self.storage, name);
             let read = open_document(&**self.storage, name, seal.0).and_then(|file| file.verify(&path));
             self.found.files += 1;
-            self.found.bytes += seal.0.bytes;
+            self.found.bytes = self.found.bytes.saturating_add(seal.0.bytes);
             if let Err(error) = read {
                 self.note(path, damage(error.into())?, Effect::Errors, Remedy::Rebuild);
             }
@@ -151,7 +153,7 @@ impl Run<'_> {
         for entry in self.manifest.segments.clone() {
             self.found.files += 1 + u64::from(entry.deleted.is_some());
             let list = entry.deleted.as_ref().map_or(0, |d| d.file.seal.0.bytes);
-            self.found.bytes += entry.file.seal.0.bytes + list;
+            self.found.bytes = self.found.bytes.saturating_add(entry.file.seal.0.bytes).saturating_add(list);
             let path = |name: &str| self.storage.full_path(&Path::new(snapshot::FOLDER).join(name));
             if let Some(list) = &entry.deleted
                 && let Err(error) = snapshot::read_deleted(&**self.storage, &list.file, list.rows)

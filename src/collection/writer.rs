@@ -15,12 +15,12 @@ use super::background::{Background, DocumentsMerge};
 use super::directory::{self, DocumentDirectory};
 use super::documents::{self, By, FileRecord, StoredChunk};
 use super::ledger::{Ledger, document_path};
-use super::manifest::Manifest;
+use super::manifest::{MOST, Manifest};
 use super::merge::Rows;
 use super::published::Published;
 use super::snapshot::{self, LiveSegment, Snapshot, documents_error};
 use super::vectors::VectorFiles;
-use crate::error::{Error, Result, StoreError};
+use crate::error::{CollectionError, Error, Result, StoreError};
 use crate::store::Storage;
 
 /// tantivy's buffer for documents that are not written yet.
@@ -67,9 +67,19 @@ impl Writer {
         let lock = take_lock(&*storage)?;
         let manifest = Manifest::read(&*storage)?;
         let is_published = manifest.is_some();
+        // The first commit has no vectors: where there are some, there was a manifest.
+        let has_ending = |ending: &str| {
+            let files = storage.list(Path::new(snapshot::FOLDER)).unwrap_or_default();
+            files.iter().any(|(path, _)| path.extension().is_some_and(|e| e == ending))
+        };
+        if !is_published && has_ending("seg") {
+            let path = storage.full_path(Path::new(""));
+            return Err(CollectionError::Corrupt { path, reason: "manifest.json is gone".to_owned() }.into());
+        }
         let base = manifest.unwrap_or_else(|| empty.clone());
         let ledger = Arc::new(Ledger::new(storage.clone(), base, is_published));
-        ledger.remove_unnamed();
+        // What stays behind costs space only.
+        let _ = ledger.remove_unnamed();
         check_documents(&storage, &ledger.base())?;
         Self::with(storage, ledger, published, lock)
     }
@@ -85,7 +95,7 @@ impl Writer {
         // Files of the old collection keep their names until the commit.
         for (path, _) in storage.list(Path::new(snapshot::FOLDER)).unwrap_or_default() {
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-            empty.next_file = empty.next_file.max(number.map_or(0, |n| n.saturating_add(1)));
+            empty.next_file = empty.next_file.max(number.filter(|&n| n < MOST).map_or(0, |n| n + 1));
         }
         let ledger = Arc::new(Ledger::new(storage.clone(), empty, false));
         let mut writer = Self::with(storage, ledger, published, lock)?;
@@ -103,6 +113,7 @@ impl Writer {
         let directory = DocumentDirectory::live(storage.clone(), ledger.clone());
         let opened = documents::open_or_create(directory);
         let (index, fields) = opened.map_err(|e| documents_error(&root, e))?;
+        documents::check_postings(&index, fields).map_err(|e| documents_error(&root, e))?;
         let tantivy = documents::guarded(|| index.writer_with_num_threads(1, DOCUMENT_BUFFER));
         let tantivy = tantivy.map_err(|e| documents_error(&root, e))?;
         // Its clock starts at the last commit's time, and a merge takes a deletion of that very time for one that
@@ -146,6 +157,11 @@ impl Writer {
         self.anew
     }
 
+    /// Takes no more changes: some of what belongs together is pending, and the rest is not.
+    pub fn fail(&mut self) {
+        self.failed = true;
+    }
+
     /// Bounds the bytes that a merge takes.
     pub fn set_merge_memory(&self, bytes: u64) {
         self.vectors.set_memory(bytes);
@@ -182,7 +198,8 @@ impl Writer {
         }
         let base = self.ledger.base();
         let entry = self.vectors.write(std::mem::take(&mut self.rows), &base).inspect_err(|_| self.failed = true)?;
-        self.written.push(Arc::new(snapshot::open_segment(&*self.storage, &base, &entry)?));
+        let opened = snapshot::open_segment(&*self.storage, &base, &entry).inspect_err(|_| self.failed = true)?;
+        self.written.push(Arc::new(opened));
         Ok(())
     }
 
@@ -257,7 +274,7 @@ impl Writer {
     fn try_commit(&mut self) -> Result<()> {
         let vectors = self.vectors.clone();
         let turn = vectors.turn();
-        let now = self.published.load().filter(|_| !self.anew);
+        let now = if self.anew { None } else { vectors.now()? };
         let base = self.ledger.base();
         let mut rows = std::mem::take(&mut self.rows);
         rows.retain(|slot| !self.dead.contains(&slot));
@@ -275,7 +292,7 @@ impl Writer {
         committed.map_err(|e| self.ledger.documents_error(e))?;
         self.forget_pending();
         if std::mem::take(&mut self.anew) {
-            self.ledger.remove_unnamed();
+            let _ = self.ledger.remove_unnamed();
         }
         // The latest: documents may have been merged since, and their old files removed.
         if let Some(after) = Snapshot::latest(&self.storage, now.as_deref())? {
@@ -346,7 +363,9 @@ impl Writer {
 
     /// Writes everything anew that has deleted rows or documents, and as few files as the memory allows.
     pub fn compact(&mut self) -> Result<()> {
-        self.wait_for_merges()?;
+        if let Some(trouble) = self.wait_for_merges()?.into_iter().next() {
+            return Err(trouble);
+        }
         self.begin_documents(|segments| {
             let gains = segments.len() > 1 || segments.iter().any(|s| s.num_deleted_docs() > 0);
             let all = segments.iter().map(tantivy::SegmentMeta::id).collect();
@@ -355,7 +374,8 @@ impl Writer {
         self.vectors.merge_all()?;
         self.background.iter().for_each(Background::wait);
         match self.background.as_ref().map(Background::trouble).unwrap_or_default().into_iter().next() {
-            None => Ok(()),
+            // Nothing else is written now. A file that cannot be removed still has what was deleted.
+            None => Ok(self.ledger.remove_unnamed()?),
             Some(trouble) => Err(trouble),
         }
     }
@@ -373,13 +393,19 @@ impl Drop for Writer {
         if let Some(tantivy) = self.tantivy.take() {
             let _ = tantivy.wait_merging_threads();
         }
+        self.ledger.fail();
     }
 }
 
 pub(super) fn take_lock(storage: &dyn Storage) -> Result<Lock> {
     let make = |folder: &str| {
         let folder = Path::new(folder);
-        storage.create_dir(folder).map_err(|e| StoreError::io(storage.full_path(folder), "make the folder", e))
+        // What is removed in them is to be the collection's.
+        let full = storage.full_path(folder);
+        if !folder.as_os_str().is_empty() && full.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+            return Err(Error::from(CollectionError::NotACollection { path: full }));
+        }
+        Ok(storage.create_dir(folder).map_err(|e| StoreError::io(full, "make the folder", e))?)
     };
     let top = Path::new("");
     let sync = || storage.sync_dir(top).map_err(|e| StoreError::io(storage.full_path(top), "sync the folder", e));

@@ -19,6 +19,7 @@
 use rayon::prelude::*;
 
 use super::space::Space;
+use crate::error::StoreError;
 use crate::metric::{Kernels, MAX_CODE_DIM, Metric, QueryCodes};
 use crate::store::Column;
 use crate::vectors::VectorsView;
@@ -104,6 +105,16 @@ impl Codes {
     /// All rows' bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Compares the code of a place, and what all share, with their checksums, unless that was done.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] naming the block that does not hold.
+    pub fn check(&self, place: u32) -> Result<(), StoreError> {
+        self.mean.check_all()?;
+        let stride = Self::stride(self.dim);
+        self.bytes.check(place as usize * stride, stride)
     }
 
     /// What the ranks of all rows share, resolved once for a walk.

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(feature = "collection")]
-pub(crate) use self::inspect::Fault;
+pub(crate) use self::inspect::{Fault, is_sound};
 use self::make::Made;
 use self::structure::Structure;
 use super::calibrate::{Calibration, rescore};
@@ -225,7 +225,23 @@ impl Segment {
                 let (best, rescored) = rescore(rows, &query, (k, self.calibration.margin), &found, check)?;
                 Ok((self.by_row(best.as_slice())?, Work { rescored, ..work }))
             }
-            _ => Ok((self.by_row(&found[..k])?, work)),
+            _ => match self.check_codes(&found[..k], work.plan) {
+                Ok(()) => Ok((self.by_row(&found[..k])?, work)),
+                Err(error) if self.rows.storage() == RowStorage::Codes => Err(error.into()),
+                Err(error) => {
+                    self.damage.get_or_init(|| reason(error));
+                    work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
+                    Ok((self.scan(&query, k, keep)?, work))
+                }
+            },
+        }
+    }
+
+    /// Compares the codes of an answer with their checksums where distances are by codes alone.
+    fn check_codes(&self, found: &[Candidate], plan: Plan) -> Result<(), StoreError> {
+        match self.structure.as_ref().and_then(Structure::codes) {
+            Some(codes) if plan != Plan::Rows => found.iter().try_for_each(|c| codes.check(c.id)),
+            _ => Ok(()),
         }
     }
 

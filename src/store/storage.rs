@@ -150,11 +150,22 @@ impl Storage for Disk {
     }
 
     fn create_dir(&self, folder: &Path) -> io::Result<()> {
-        let folder = self.root.join(folder);
-        let new: Vec<&Path> = folder.ancestors().take_while(|f| f.parent().is_some() && !f.exists()).collect();
-        fs::create_dir_all(&folder)?;
-        // A folder whose name is lost is lost with all that is in it.
-        new.iter().filter_map(|f| f.parent()).filter(|f| !f.as_os_str().is_empty()).try_for_each(sync_folder)
+        let full = self.full_path(folder);
+        let mut named: Vec<&Path> = full.ancestors().take_while(|f| f.parent().is_some() && !f.exists()).collect();
+        fs::create_dir_all(&full)?;
+        // A folder whose name is lost is lost with all that is in it. The top's may not be safe though it is there.
+        if folder.as_os_str().is_empty() && named.is_empty() {
+            named.push(&full);
+        }
+        for parent in named.iter().filter_map(|f| f.parent()) {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            match sync_folder(parent) {
+                // A folder that others keep from being read: whoever made what is in it had it synced, or not.
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+        }
+        Ok(())
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {

@@ -306,3 +306,67 @@ fn a_copy_is_of_one_commit_while_a_writer_goes_on() {
     let refused = Collection::snapshot_to(home.at(), home.path("copies"), Copying::Links).unwrap_err();
     assert!(refused.to_string().contains("not empty"), "{refused}");
 }
+
+/// A writer that cannot open what others committed builds nothing on what it had.
+#[test]
+fn a_writer_that_cannot_see_the_latest_commit_undoes_nothing() {
+    let home = Home::new(&[]);
+    drop(with_graph(&home));
+    let mut stale = open(&home);
+    let mut other = open(&home);
+    // Enough deleted rows that merging has something to do with what the other handle has open, too.
+    for i in 0..1_500 {
+        other.delete(&i.to_string()).unwrap();
+    }
+    other.upsert(&[document("late", "a text of the other writer")]).unwrap();
+    other.commit().unwrap();
+    drop(other);
+    let late = vector_files(&home, "seg").pop().unwrap();
+    let sound = fs::read(&late).unwrap();
+    fs::write(&late, &sound[..100]).unwrap();
+    assert!(stale.upsert(&[document("early", "not to be written")]).is_err());
+    drop(stale);
+    fs::write(&late, &sound).unwrap();
+    let collection = open(&home);
+    assert_eq!(collection.search("a text of the other writer").k(1).run().unwrap().hits[0].key, "late");
+    assert!(collection.get("0").unwrap().is_empty());
+    assert!(problems(&home, Thoroughness::Full).is_empty());
+}
+
+/// What lies in the folders and is not ours by its name stays, and links are not followed.
+#[test]
+fn files_of_others_are_left_alone() {
+    let home = Home::new(&[]);
+    drop(with_graph(&home));
+    let others = ["vectors/notes.seg", "vectors/00000001.txt", "documents/thesis.md", "documents/meta.json"];
+    others.iter().for_each(|name| fs::write(home.at().join(name), "mine").unwrap());
+    let left = home.at().join("vectors/99999999.seg");
+    fs::write(&left, "what a killed writer left").unwrap();
+    let mut collection = open(&home);
+    collection.upsert(&[document("new", "x")]).unwrap();
+    collection.compact().unwrap();
+    drop(collection);
+    assert!(others.iter().all(|name| home.at().join(name).exists()) && !left.exists());
+
+    // Without its manifest nothing is known to be old.
+    let manifest = home.at().join(manifest::FILE);
+    let sound = fs::read(&manifest).unwrap();
+    fs::remove_file(&manifest).unwrap();
+    let error = Collection::open_or_create(home.at(), Small::new()).err().unwrap();
+    assert!(error.to_string().contains("manifest.json is gone"), "{error}");
+    fs::write(&manifest, sound).unwrap();
+    assert_eq!(open(&home).status().unwrap().documents as usize, MANY + 99);
+
+    #[cfg(unix)]
+    {
+        let (victim, planted) = (home.path("victim"), home.path("planted"));
+        fs::create_dir_all(&victim).unwrap();
+        fs::create_dir_all(&planted).unwrap();
+        fs::write(victim.join("00000001.seg"), "mine").unwrap();
+        fs::write(planted.join("LOCK"), "").unwrap();
+        std::os::unix::fs::symlink(&victim, planted.join("vectors")).unwrap();
+        assert!(Collection::open_or_create(&planted, Small::new()).is_err());
+        assert!(Collection::rebuild(&planted, Small::new(), ChunkSize::default()).is_err());
+        assert!(victim.join("00000001.seg").exists());
+    }
+}

@@ -329,7 +329,7 @@ fn open_structure(
 }
 
 fn open_codes(file: &Sections, metric: Metric, n: usize, dim: usize) -> Result<Codes, StoreError> {
-    let bytes = n.checked_mul(Codes::stride(dim)).filter(|_| Codes::fits(dim));
+    let bytes = Codes::fits(dim).then(|| n.checked_mul(Codes::stride(dim))).flatten();
     let bytes = bytes.ok_or_else(|| StoreError::corrupt(file.path(), "META is out of range"))?;
     let mean = Column::section(file, MEAN, Codes::mean_len(metric, dim))?;
     Ok(Codes::from_parts(metric, dim, mean, Column::section(file, CODES, bytes)?))
@@ -365,8 +365,8 @@ fn open_layers(file: &Sections, n: usize, params: &HnswParams, count: usize) -> 
     let mut at = 0;
     for &size in sizes {
         let c = size as usize;
-        if c == 0 {
-            return Err(StoreError::corrupt(file.path(), "an empty layer"));
+        if c == 0 || c > n {
+            return Err(StoreError::corrupt(file.path(), "a layer without nodes, or with more than rows"));
         }
         let part = |from, len| Column::part(file, UPPER, total, from, len);
         let (rows, down) = (part(at, c)?, part(at + c, c)?);

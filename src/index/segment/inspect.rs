@@ -60,7 +60,8 @@ impl Segment {
     }
 }
 
-fn is_sound(row: &[f32], metric: Metric) -> bool {
+/// Whether a row is what the door lets in.
+pub(crate) fn is_sound(row: &[f32], metric: Metric) -> bool {
     let squared: f32 = row.iter().map(|x| x * x).sum();
     row.iter().all(|x| x.is_finite()) && (metric != Metric::Cosine || (squared - 1.0).abs() < UNIT)
 }
