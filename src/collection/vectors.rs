@@ -89,6 +89,13 @@ impl VectorFiles {
         if same { Ok(now) } else { Err(self.ledger.failure().into()) }
     }
 
+    /// Takes all segments that there are for merging, so that nothing merges them.
+    #[cfg(test)]
+    pub fn hold_all(&self) {
+        let all = self.published.load().map(|now| now.segments.clone()).unwrap_or_default();
+        self.turn().merging.extend(all.iter().map(|live| live.entry.file.name.clone()));
+    }
+
     /// Lets go of what was being merged, when the merge ended without saying so.
     pub fn forget_merging(&self) {
         self.turn().merging.clear();

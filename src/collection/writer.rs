@@ -162,6 +162,11 @@ impl Writer {
         self.failed = true;
     }
 
+    #[cfg(test)]
+    pub fn vectors(&self) -> &VectorFiles {
+        &self.vectors
+    }
+
     /// Bounds the bytes that a merge takes.
     pub fn set_merge_memory(&self, bytes: u64) {
         self.vectors.set_memory(bytes);

@@ -311,13 +311,18 @@ fn a_copy_is_of_one_commit_while_a_writer_goes_on() {
 #[test]
 fn a_writer_that_cannot_see_the_latest_commit_undoes_nothing() {
     let home = Home::new(&[]);
-    drop(with_graph(&home));
-    let mut stale = open(&home);
-    let mut other = open(&home);
-    // Enough deleted rows that merging has something to do with what the other handle has open, too.
-    for i in 0..1_500 {
-        other.delete(&i.to_string()).unwrap();
+    let mut worn = with_graph(&home);
+    // Merging is due, and not done.
+    worn.writer().unwrap().vectors().hold_all();
+    for i in 0..MANY * 3 / 4 {
+        worn.delete(&i.to_string()).unwrap();
     }
+    worn.commit().unwrap();
+    drop(worn);
+    let mut stale = open(&home);
+    assert!(stale.status().unwrap().deleted_vectors as usize > MANY / 2);
+    let mut other = open(&home);
+    other.writer().unwrap().vectors().hold_all();
     other.upsert(&[document("late", "a text of the other writer")]).unwrap();
     other.commit().unwrap();
     drop(other);
