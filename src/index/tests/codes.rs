@@ -63,3 +63,47 @@ fn rows_that_codes_cannot_tell_apart_are_refused_without_rows() {
     let index = Hnsw::build(&few, Metric::L2, &params).unwrap();
     assert_eq!(index.search(few.row(3), 1).unwrap()[0].distance, 0.0);
 }
+
+/// Where distances come from codes, a damaged one is no answer.
+#[test]
+fn a_damaged_code_is_no_answer() {
+    let rows = clustered(6000, 48, 60, SEED);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("v.hnsw");
+    for storage in [RowStorage::Codes, RowStorage::F32] {
+        let params = HnswParams { storage, layout: Layout::Graph, ..graph() };
+        let index = Hnsw::build(&rows, Metric::Cosine, &params).unwrap();
+        index.save(&file).unwrap();
+        let good = fs::read(&file).unwrap();
+        let open = || {
+            let mut index = Hnsw::open(&file).unwrap();
+            index.set_rescoring(false);
+            index
+        };
+        let right = open().search_with(rows.row(9), 5, Effort::Ef(50)).unwrap();
+        let exact = index.search_with(rows.row(9), 5, Effort::Exact).unwrap();
+        // The codes are the last large section before the rows: some of these are the answer's.
+        let (mut errors, mut scans) = (0, 0);
+        for at in (0..good.len()).step_by(good.len() / 400) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x40;
+            fs::write(&file, &bad).unwrap();
+            let Ok(index) = Hnsw::open(&file) else { continue };
+            drop(index);
+            let index = open();
+            match index.search_with(rows.row(9), 5, Effort::Ef(50)) {
+                Ok(found) if index.damage().is_some() => {
+                    scans += 1;
+                    assert!(found == exact || storage == RowStorage::Codes, "byte {at}");
+                }
+                // A code that is far off may hide its row, but none is taken for what it is not.
+                Ok(found) => assert!(
+                    found.iter().all(|n| right.iter().all(|r| r.id != n.id || r.distance == n.distance)),
+                    "byte {at}"
+                ),
+                Err(_) => errors += 1,
+            }
+        }
+        assert!(if storage == RowStorage::Codes { errors > 0 } else { scans > 0 }, "{errors} errors, {scans} scans");
+    }
+}
