@@ -90,7 +90,7 @@ impl VectorFiles {
     }
 
     /// Takes all segments that there are for merging, so that nothing merges them.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "builtin"))]
     pub fn hold_all(&self) {
         let all = self.published.load().map(|now| now.segments.clone()).unwrap_or_default();
         self.turn().merging.extend(all.iter().map(|live| live.entry.file.name.clone()));

@@ -162,7 +162,7 @@ impl Writer {
         self.failed = true;
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "builtin"))]
     pub fn vectors(&self) -> &VectorFiles {
         &self.vectors
     }
