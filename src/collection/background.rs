@@ -132,7 +132,10 @@ fn run(files: &VectorFiles, job: Job) -> Result<()> {
         Job::Documents(merges) => {
             let done: Vec<_> = merges.into_iter().map(documents::guarded).collect();
             files.refresh_documents()?;
-            if let Some(error) = done.into_iter().find_map(Result::err) {
+            // A commit may have dropped a segment meanwhile, all of whose documents it deleted: then there is nothing
+            // to merge it into, and the next choice is made without it.
+            let is_overtaken = |e: &tantivy::TantivyError| matches!(e, tantivy::TantivyError::InvalidArgument(_));
+            if let Some(error) = done.into_iter().filter_map(Result::err).find(|e| !is_overtaken(e)) {
                 return Err(files.ledger().documents_error(error));
             }
         }

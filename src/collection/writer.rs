@@ -29,6 +29,9 @@ const DOCUMENT_BUFFER: usize = 64 << 20;
 /// deleted: then a store is at most a quarter larger than its live documents.
 const DELETED_DOCUMENTS: f32 = 0.2;
 
+/// More rounds of merging than tiers can take one after the other.
+const MERGE_ROUNDS: usize = 64;
+
 /// The lock, for as long as it is not dropped.
 pub(super) type Lock = Box<dyn Send + Sync>;
 
@@ -356,11 +359,13 @@ impl Writer {
 
     /// Waits until nothing is left to merge, and tells what went wrong with merging.
     pub fn wait_for_merges(&mut self) -> Result<Vec<Error>> {
+        let mut rounds = 0;
         loop {
             self.background.iter().for_each(Background::look);
             self.background.iter().for_each(Background::wait);
             let trouble = self.background.as_ref().map(Background::trouble).unwrap_or_default();
-            if !trouble.is_empty() || !self.merge_documents()? {
+            rounds += 1;
+            if !trouble.is_empty() || rounds > MERGE_ROUNDS || !self.merge_documents()? {
                 return Ok(trouble);
             }
         }
