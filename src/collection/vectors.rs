@@ -78,7 +78,7 @@ impl VectorFiles {
     /// The snapshot that the manifest on disk is of, as far as vectors go; none before the first commit.
     ///
     /// # Errors
-    /// [`CollectionError::WriterFailed`] when what is open here is not what is published: to build on it would undo
+    /// [`crate::error::CollectionError::WriterFailed`] when what is open here is not what is published: to build on it would undo
     /// what others committed.
     pub fn now(&self) -> Result<Option<Arc<Snapshot>>> {
         let (now, base) = (self.published.load(), self.ledger.base());

@@ -376,18 +376,24 @@ impl Writer {
         if let Some(trouble) = self.wait_for_merges()?.into_iter().next() {
             return Err(trouble);
         }
-        self.begin_documents(|segments| {
-            let gains = segments.len() > 1 || segments.iter().any(|s| s.num_deleted_docs() > 0);
-            let all = segments.iter().map(tantivy::SegmentMeta::id).collect();
-            if gains { vec![all] } else { Vec::new() }
-        })?;
         self.vectors.merge_all()?;
-        self.background.iter().for_each(Background::wait);
-        match self.background.as_ref().map(Background::trouble).unwrap_or_default().into_iter().next() {
-            // Nothing else is written now. A file that cannot be removed still has what was deleted.
-            None => Ok(self.ledger.remove_unnamed()?),
-            Some(trouble) => Err(trouble),
+        // Until there is nothing left: a merge that was overtaken says nothing.
+        for _ in 0..MERGE_ROUNDS {
+            let begun = self.begin_documents(|segments| {
+                let gains = segments.len() > 1 || segments.iter().any(|s| s.num_deleted_docs() > 0);
+                let all = segments.iter().map(tantivy::SegmentMeta::id).collect();
+                if gains { vec![all] } else { Vec::new() }
+            })?;
+            if !begun {
+                // Nothing else is written now. A file that cannot be removed still has what was deleted.
+                return Ok(self.ledger.remove_unnamed()?);
+            }
+            self.background.iter().for_each(Background::wait);
+            if let Some(trouble) = self.background.as_ref().and_then(|b| b.trouble().into_iter().next()) {
+                return Err(trouble);
+            }
         }
+        Err(self.ledger.silent().into())
     }
 }
 
