@@ -3,16 +3,20 @@
 //! Both take rows through one door: values must be finite, and for cosine the norm above 0 (rows
 //! are scaled to length 1 there). Both answer [`Neighbor`]s nearest first, ties by row number.
 
+mod among;
 mod calibrate;
+mod cost;
 mod door;
 mod effort;
 mod flat;
 mod hnsw;
 mod order;
 mod partitions;
+mod places;
 mod pool;
 mod quant;
 mod recall;
+mod row_set;
 mod rows;
 mod segment;
 mod space;
@@ -20,13 +24,17 @@ mod spread;
 mod top;
 mod truth;
 
+pub use among::Among;
 #[cfg(feature = "collection")]
 pub(crate) use door::prepare;
-pub use effort::{Effort, Plan, Work};
+pub use effort::{Effort, Plan, Why, Work};
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswParams};
+#[cfg(feature = "collection")]
+pub(crate) use places::Places;
 pub(crate) use recall::Asked;
 pub use recall::Recall;
+pub use row_set::RowSet;
 #[cfg(feature = "collection")]
 pub(crate) use segment::{Fault, Segment, is_sound};
 

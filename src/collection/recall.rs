@@ -75,9 +75,12 @@ fn ask(
     effort: Effort,
     without: Option<u64>,
 ) -> Result<Asked, IndexError> {
-    let found = snapshot.nearest(query, k, effort, without)?;
-    let truth = snapshot.nearest(query, k, Effort::Exact, without)?;
-    let distances = |list: Vec<(f32, u64)>| list.into_iter().map(|(distance, _)| distance);
+    // One more, since the row itself may be found.
+    let one_more = k + usize::from(without.is_some());
+    let found = snapshot.nearest(query, one_more, effort, None)?;
+    let truth = snapshot.nearest(query, one_more, Effort::Exact, None)?;
+    let others = |list: Vec<(f32, u64)>| list.into_iter().filter(|(_, slot)| Some(*slot) != without).take(k);
+    let distances = |list| others(list).map(|(distance, _)| distance);
     Ok(Asked::new(distances(found.rows), distances(truth.rows), found.work.iter().map(|w| w.compared).sum()))
 }
 

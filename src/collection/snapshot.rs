@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::directory::{self, DocumentDirectory};
 use super::documents::Documents;
 use super::manifest::{FileEntry, Manifest, SegmentEntry};
 use super::published::State;
 use crate::error::{CollectionError, Error, IndexError, Result, StoreError};
-use crate::index::{Effort, Segment, Work};
+use crate::index::{Effort, Places, RowSet, Segment, Work};
 use crate::store::file::{self, Kind, Section, Sections};
 use crate::store::{Mapped, Seal, Storage};
 
@@ -40,6 +40,8 @@ pub(super) struct LiveSegment {
     pub entry: SegmentEntry,
     pub segment: Segment,
     pub deleted: HashSet<u32>,
+    /// The places of the other rows, where some are deleted; made by the first search.
+    alive: OnceLock<Places>,
 }
 
 /// The nearest live rows of all segments.
@@ -51,6 +53,25 @@ pub(super) struct Nearest {
 }
 
 impl LiveSegment {
+    /// A segment and the rows of it that are deleted.
+    pub fn new(entry: SegmentEntry, segment: Segment, deleted: HashSet<u32>) -> Self {
+        LiveSegment { entry, segment, deleted, alive: OnceLock::new() }
+    }
+
+    /// The places that are not deleted; `None` when none is.
+    fn alive(&self) -> Result<Option<&Places>, IndexError> {
+        if self.deleted.is_empty() {
+            return Ok(None);
+        }
+        if let Some(alive) = self.alive.get() {
+            return Ok(Some(alive));
+        }
+        let mut rows = RowSet::all(self.segment.len());
+        self.deleted.iter().for_each(|&row| rows.remove(row));
+        let places = self.segment.places_of(&rows)?;
+        Ok(Some(self.alive.get_or_init(|| places)))
+    }
+
     /// Rows that are not deleted.
     pub fn live(&self) -> usize {
         self.segment.len().saturating_sub(self.deleted.len())
@@ -102,21 +123,22 @@ impl Snapshot {
         Ok(Snapshot { manifest, documents, segments })
     }
 
-    /// The `k` nearest live rows of all segments; the row of slot `without` is passed over.
+    /// The `k` nearest live rows of all segments; with `among` only those are searched, which has places for each
+    /// segment.
     pub fn nearest(
         &self,
         query: &[f32],
         k: usize,
         effort: Effort,
-        without: Option<u64>,
+        among: Option<&[Places]>,
     ) -> Result<Nearest, IndexError> {
         let (mut rows, mut all_work) = (Vec::new(), Vec::new());
-        for live in &self.segments {
-            let left_out = without.map(|slot| live.segment.row_of(slot)).transpose()?.flatten();
-            let keep = |row: u32| left_out != Some(row) && !live.deleted.contains(&row);
-            let all = live.deleted.is_empty() && left_out.is_none();
-            let keep: Option<&(dyn Fn(u32) -> bool + Sync)> = if all { None } else { Some(&keep) };
-            let (found, work) = live.segment.nearest(query, k, effort, keep)?;
+        for (i, live) in self.segments.iter().enumerate() {
+            let among = match among {
+                Some(among) => among.get(i),
+                None => live.alive()?,
+            };
+            let (found, work) = live.segment.nearest(query, k, effort, among)?;
             all_work.push(work);
             for neighbor in found {
                 rows.push((neighbor.distance, live.segment.slot(neighbor.id)?));
@@ -173,7 +195,7 @@ pub(super) fn open_segment(storage: &dyn Storage, manifest: &Manifest, entry: &S
             return Err(other().into());
         }
     }
-    Ok(LiveSegment { entry: entry.clone(), segment, deleted })
+    Ok(LiveSegment::new(entry.clone(), segment, deleted))
 }
 
 /// Maps a file of vectors whose length is the one noted.

@@ -4,8 +4,13 @@
 //! efforts, as queries that the graph does not know, and what comes back is compared with their
 //! true neighbours. Then they are added. So every segment carries its own recall-by-effort table.
 
+mod among;
+
+pub(crate) use among::{AmongLevel, Foretold};
 use rayon::prelude::*;
 
+use super::cost;
+use super::hnsw::Unfinished;
 use super::rows::RowsView;
 use super::space::Space;
 use super::top::{Candidate, Top};
@@ -19,6 +24,8 @@ const SAMPLE_PART: usize = 16;
 /// The numbers of neighbours for which recall is measured.
 pub(super) const DEPTHS: [usize; 3] = [1, 10, 100];
 const DEEPEST: usize = DEPTHS[2];
+/// The number of neighbours for which searches among some rows are measured.
+pub(super) const MEASURED_K: usize = DEPTHS[1];
 /// Efforts are tried in order until recall is over [`ENOUGH`] at every depth.
 const EFFORTS: [u32; 16] = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448, 640, 896, 1280, 2048];
 pub(super) const ENOUGH: f32 = 0.995;
@@ -74,6 +81,8 @@ pub(crate) struct Calibration {
     pub margin: f32,
     /// The greatest length of a row, for the inner product; else 0.
     pub longest: f32,
+    /// What searches among some rows take, by falling part; empty where that was not measured.
+    pub among: Vec<AmongLevel>,
 }
 
 impl Calibration {
@@ -192,8 +201,12 @@ impl<'a> Trial<'a> {
         around.get(around.len() / 2).copied().unwrap_or(0.0)
     }
 
+    fn rows_len(&self) -> usize {
+        Space::len(&self.rows)
+    }
+
     /// The greatest length of a row, for the inner product; else 0.
-    pub fn longest(&self) -> f32 {
+    pub(super) fn longest(&self) -> f32 {
         self.rows.longest()
     }
 
@@ -222,18 +235,25 @@ impl<'a> Trial<'a> {
         (margin as f32, margin.is_finite() && !crowds.is_empty() && crowd <= CROWD)
     }
 
-    /// Walks for every sampled row at growing efforts. `walk` gives what a graph finds for a row.
-    pub fn run(&self, margin: f32, walk: &(dyn Fn(u32, usize) -> Vec<Candidate> + Sync)) -> Calibration {
+    /// Walks for every sampled row at growing efforts, then among some rows. `stride` is the bytes that a walk
+    /// reads of a row.
+    pub fn run(&self, margin: f32, stride: usize, graph: &dyn Unfinished) -> Calibration {
         let longest = self.rows.longest();
         let mut levels = Vec::new();
         for ef in EFFORTS {
-            let level = self.level(ef, (margin, longest), &|row, _| walk(row, ef as usize));
+            let level = self.level(ef, (margin, longest), &|row, _| graph.walk(row, ef as usize));
             levels.push(level);
             if level.recall.iter().all(|&r| r >= ENOUGH) {
                 break;
             }
         }
-        Calibration { levels, margin, longest }
+        let mut calibration = Calibration { levels, margin, longest, among: Vec::new() };
+        let search = |row, _: &[f32], ef, among: &_| {
+            let (found, [compared, passed]) = graph.walk_among(row, ef, among);
+            (found, cost::walk_among(self.rows_len(), stride, compared, passed))
+        };
+        calibration.among = self.among(&calibration, stride, &search);
+        calibration
     }
 
     /// What is found at one effort: `search` gives it for a row and the row's values.

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::door::{prepare, prepare_query};
+use super::row_set::RowSet;
 use super::rows::RowsView;
 use super::space::Space;
 use super::top::{Candidate, Top};
@@ -13,6 +14,10 @@ use crate::vectors::Vectors;
 
 /// Rows that a thread scans before it may hand work on.
 const BLOCK: usize = 2048;
+/// The longest list of the best that is kept in order as it grows; of more, all are kept and sorted at last.
+const SHORT: usize = 256;
+/// Places that one thread compares, since telling others costs more.
+const FEW: usize = 16_384;
 
 /// An exact index: rows in memory, each compared with the query. Recall is 1 by construction; the
 /// cost grows with `n x dim`.
@@ -41,6 +46,26 @@ impl Flat {
         let rows = prepare(metric, rows)?.0.into_owned();
         Ok(Flat { rows, metric, kernels: Kernels::detect() })
     }
+
+    /// [`Index::search`] among some rows: the `k` nearest of them, or all of them when there are fewer.
+    ///
+    /// # Errors
+    /// As [`Index::search`]; [`IndexError::Parameter`] when the set is of another number of rows.
+    pub fn search_among(&self, query: &[f32], k: usize, among: &RowSet) -> Result<Vec<Neighbor>, IndexError> {
+        among.check(self.len())?;
+        let rows: Vec<u32> = among.iter().collect();
+        self.scan(query, k, Some(&rows))
+    }
+
+    fn scan(&self, query: &[f32], k: usize, among: Option<&[u32]>) -> Result<Vec<Neighbor>, IndexError> {
+        if k == 0 {
+            return Err(IndexError::ZeroK);
+        }
+        let query = prepare_query(self.metric, self.dim(), query)?;
+        let rows = RowsView::of(self.rows.view(), self.metric, self.kernels);
+        let found = scan(rows, &|out| query[..].clone_into(out), k, among, Some);
+        Ok(neighbors(self.metric, &found))
+    }
 }
 
 impl Index for Flat {
@@ -57,38 +82,91 @@ impl Index for Flat {
     }
 
     fn search(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
-        if k == 0 {
-            return Err(IndexError::ZeroK);
-        }
-        let query = prepare_query(self.metric, self.dim(), query)?;
-        let rows = RowsView::of(self.rows.view(), self.metric, self.kernels);
-        let found = scan(rows, &|out| query[..].clone_into(out), k, Some);
-        Ok(neighbors(self.metric, &found))
+        self.scan(query, k, None)
     }
 }
 
-/// The `k` best of all places for which `row` gives a row number, by comparing each with the query that
-/// `fill` gives; on all cores.
+/// The `k` best of some places (`None`: of all) for which `row` gives a row number, by comparing each with the query
+/// that `fill` gives; on all cores.
 pub(super) fn scan<S: Space>(
     space: S,
     fill: &(impl Fn(&mut S::Query) + Sync),
     k: usize,
+    among: Option<&[u32]>,
     row: impl Fn(u32) -> Option<u32> + Sync,
 ) -> Vec<Candidate> {
-    let n = space.len();
+    let n = among.map_or(space.len(), <[u32]>::len);
     let k = k.min(n);
-    let block = |from: usize| {
-        let mut top = Top::new(k);
+    let block = |from: usize, take: &mut dyn FnMut(Candidate)| {
         let mut query = S::Query::default();
         fill(&mut query);
-        let kept = (from as u32..(from + BLOCK).min(n) as u32).filter_map(|place| Some((place, row(place)?)));
+        let place = |at: usize| among.map_or(at as u32, |among| among[at]);
+        let kept = (from..(from + BLOCK).min(n)).map(place).filter_map(|place| Some((place, row(place)?)));
         let (places, ids): (Vec<u32>, Vec<u32>) = kept.unzip();
-        space.ranks(&mut query, &places, |i, rank| {
-            top.push(Candidate { rank, id: ids[i] });
+        space.ranks(&mut query, &places, |i, rank| take(Candidate { rank, id: ids[i] }));
+    };
+    let best = |from: usize| {
+        let mut top = Top::new(k);
+        block(from, &mut |c| {
+            top.push(c);
         });
         top
     };
-    (0..n).into_par_iter().step_by(BLOCK).map(block).reduce(|| Top::new(k), Top::merge).into_vec()
+    let blocks = || (0..n).into_par_iter().step_by(BLOCK);
+    match (n, k) {
+        (0..=BLOCK, ..=SHORT) => best(0).into_vec(),
+        (_, ..=SHORT) => blocks().map(best).reduce(|| Top::new(k), Top::merge).into_vec(),
+        _ => {
+            let all = blocks().flat_map_iter(|from| {
+                let mut out = Vec::with_capacity(BLOCK);
+                block(from, &mut |c| out.push(c));
+                out
+            });
+            let mut all: Vec<Candidate> = all.collect();
+            if k < all.len() {
+                all.select_nth_unstable_by(k, Candidate::order);
+                all.truncate(k);
+            }
+            all.par_sort_unstable_by(Candidate::order);
+            all
+        }
+    }
+}
+
+/// Some places with their ranks: those of which the `k` nearest are by full rows, as far as a rank strays by no more
+/// than `margin`; nearest first, and at least `k` of them if there are as many. On all cores.
+pub(super) fn near<S: Space>(
+    space: S,
+    fill: &(impl Fn(&mut S::Query) + Sync),
+    (k, margin): (usize, f32),
+    among: &[u32],
+) -> Vec<Candidate> {
+    let ranked = |places: &[u32]| {
+        let mut out = Vec::with_capacity(places.len());
+        let mut query = S::Query::default();
+        fill(&mut query);
+        space.ranks(&mut query, places, |i, rank| out.push(Candidate { rank, id: places[i] }));
+        out
+    };
+    let mut all: Vec<Candidate> = match among.len() {
+        0..=FEW => ranked(among),
+        _ => among.par_chunks(BLOCK).flat_map_iter(ranked).collect(),
+    };
+    if k < all.len() && k > 0 {
+        let (_, kth, rest) = all.select_nth_unstable_by(k - 1, Candidate::order);
+        let last = kth.rank + 2.0 * margin;
+        // In place: those near enough to the front.
+        let mut more = 0;
+        for i in 0..rest.len() {
+            if rest[i].rank <= last {
+                rest.swap(i, more);
+                more += 1;
+            }
+        }
+        all.truncate(k + more);
+    }
+    all.sort_unstable_by(Candidate::order);
+    all
 }
 
 /// Candidates as the public answers.

@@ -6,6 +6,7 @@
 //! arXiv:2305.04359): every row of a batch searches the graph as it stood before the batch, so the
 //! result is the same on any number of threads.
 
+mod among;
 mod beam;
 mod build;
 mod connect;
@@ -15,9 +16,10 @@ mod search;
 use std::fs::File;
 use std::path::Path;
 
-pub(super) use build::Ask;
+pub(super) use among::{walk_among, walk_on_among};
+pub(super) use build::{Ask, Unfinished, mix};
 pub(super) use links::{Graph, Layer};
-pub(super) use search::{BadLink, Keep, Scratch, walk, walk_on};
+pub(super) use search::{BadLink, Scratch, walk, walk_on};
 
 use super::door::prepare;
 use super::segment::Segment;
@@ -257,6 +259,12 @@ impl Hnsw {
     /// [`IndexError::Store`] naming the section that does not hold.
     pub fn verify(&self) -> Result<(), IndexError> {
         Ok(self.segment.verify()?)
+    }
+}
+
+impl Hnsw {
+    pub(super) fn segment(&self) -> &Segment {
+        &self.segment
     }
 }
 

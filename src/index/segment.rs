@@ -7,25 +7,24 @@ mod format;
 #[cfg(feature = "collection")]
 mod inspect;
 mod make;
+mod nearest;
 mod structure;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(feature = "collection")]
 pub(crate) use self::inspect::{Fault, is_sound};
 use self::make::Made;
 use self::structure::Structure;
-use super::calibrate::{Calibration, rescore};
-use super::door::prepare_query;
-use super::flat::scan;
-use super::hnsw::{HnswParams, Keep};
-use super::rows::{Rows, RowsView};
-use super::top::Candidate;
-use super::{Effort, Neighbor, Plan, RowStorage, Work};
+use super::RowStorage;
+use super::calibrate::Calibration;
+use super::hnsw::HnswParams;
+use super::places::Places;
+use super::row_set::RowSet;
+use super::rows::Rows;
 use crate::error::{IndexError, StoreError};
 use crate::metric::{Kernels, Metric};
 use crate::store::file::Sections;
@@ -182,91 +181,32 @@ impl Segment {
         })
     }
 
+    /// The places of some rows.
+    ///
+    /// # Errors
+    /// [`IndexError::Parameter`] when the set is of another number of rows; [`IndexError::Store`] when the table
+    /// of places is damaged.
+    pub fn places_of(&self, rows: &RowSet) -> Result<Places, IndexError> {
+        rows.check(self.len)?;
+        self.order.check_all()?;
+        if self.order.is_empty() {
+            return Ok(Places::new(rows.clone()));
+        }
+        let mut places = RowSet::none(self.len);
+        for place in 0..self.len as u32 {
+            if rows.contains(self.row_at(place)?) {
+                places.insert(place);
+            }
+        }
+        Ok(Places::new(places))
+    }
+
     fn row_at(&self, place: u32) -> Result<u32, IndexError> {
         if self.order.is_empty() {
             return Ok(place);
         }
         let row = self.order.get(place as usize).copied().filter(|&row| (row as usize) < self.len);
         row.ok_or_else(|| StoreError::corrupt(self.path(), format!("place {place} has no row")).into())
-    }
-
-    /// The `k` nearest of the rows that `keep` lets pass, and what finding them took. By graph or
-    /// partitions, if there are any and the effort is not [`Effort::Exact`]; while fewer than `k` come
-    /// back and rows are left, the effort grows, and an exact scan is the last resort, so `min(k, rows kept)` rows
-    /// are always found.
-    ///
-    /// # Errors
-    /// As [`super::Index::search`].
-    pub fn nearest(
-        &self,
-        query: &[f32],
-        k: usize,
-        effort: Effort,
-        keep: Keep<'_>,
-    ) -> Result<(Vec<Neighbor>, Work), IndexError> {
-        if k == 0 {
-            return Err(IndexError::ZeroK);
-        }
-        let query = prepare_query(self.metric, self.dim, query)?;
-        let k = k.min(self.len);
-        let mut work = Work::default();
-        let found = match (&self.structure, effort) {
-            (None, _) | (_, Effort::Exact) => None,
-            _ if self.damage().is_some() => None,
-            (Some(structure), _) => self.found_by(structure, &query, (k, effort), keep, &mut work)?,
-        };
-        let Some(found) = found else {
-            work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
-            return Ok((self.scan(&query, k, keep)?, work));
-        };
-        match self.rows_view() {
-            Some(rows) if work.plan != Plan::Rows && self.rescores(k, effort) => {
-                let check = |place| self.rows.check(self.dim, place);
-                let (best, rescored) = rescore(rows, &query, (k, self.calibration.margin), &found, check)?;
-                Ok((self.by_row(best.as_slice())?, Work { rescored, ..work }))
-            }
-            _ => match self.check_codes(&found[..k], work.plan) {
-                Ok(()) => Ok((self.by_row(&found[..k])?, work)),
-                Err(error) if self.rows.storage() == RowStorage::Codes => Err(error.into()),
-                Err(error) => {
-                    self.damage.get_or_init(|| reason(error));
-                    work = Work { plan: Plan::Scan, ef: 0, compared: work.compared + self.len, rescored: 0 };
-                    Ok((self.scan(&query, k, keep)?, work))
-                }
-            },
-        }
-    }
-
-    /// Compares the codes of an answer with their checksums where distances are by codes alone.
-    fn check_codes(&self, found: &[Candidate], plan: Plan) -> Result<(), StoreError> {
-        match self.structure.as_ref().and_then(Structure::codes) {
-            Some(codes) if plan != Plan::Rows => found.iter().try_for_each(|c| codes.check(c.id)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Candidates by the structure; none when it turns out damaged, which is kept in mind.
-    fn found_by(
-        &self,
-        structure: &Structure,
-        query: &[f32],
-        wanted: (usize, Effort),
-        keep: Keep<'_>,
-        work: &mut Work,
-    ) -> Result<Option<Vec<Candidate>>, IndexError> {
-        if matches!(structure, Structure::Full { .. }) {
-            self.rows.check_all()?;
-        }
-        if keep.is_some() {
-            self.order.check_all()?;
-        }
-        match self.candidates(structure, query, wanted, keep, work) {
-            Err(IndexError::Store(error @ StoreError::Corrupt { .. })) => {
-                self.damage.get_or_init(|| reason(error));
-                Ok(None)
-            }
-            found => found,
-        }
     }
 
     /// What of graph, partitions, codes or calibration was found damaged; then every search is exact.
@@ -281,16 +221,6 @@ impl Segment {
         if let Some(error) = bad {
             self.damage.get_or_init(|| reason(error));
         }
-    }
-
-    /// Whether candidates are compared by their full rows: unless there are none, or they are left on disk
-    /// and codes alone find as much as was asked for.
-    fn rescores(&self, k: usize, effort: Effort) -> bool {
-        let enough = match effort {
-            Effort::Recall(recall) => self.calibration.codes_reach(recall, k),
-            _ => true,
-        };
-        self.rows.storage() != RowStorage::Codes && (self.rescoring || !enough)
     }
 
     /// Says whether candidates are compared by their full rows, see [`super::Hnsw::set_rescoring`].
@@ -311,55 +241,6 @@ impl Segment {
     /// How the full rows are kept.
     pub fn storage(&self) -> RowStorage {
         self.rows.storage()
-    }
-
-    /// Candidates by place as the answer, which names rows.
-    fn by_row(&self, found: &[Candidate]) -> Result<Vec<Neighbor>, IndexError> {
-        let row_of = |place: u32| {
-            if !self.order.is_empty() {
-                self.order.check(place as usize, 1)?;
-            }
-            self.row_at(place)
-        };
-        let by_row = found.iter().map(|c| Ok(Candidate { rank: c.rank, id: row_of(c.id)? }));
-        let mut by_row = by_row.collect::<Result<Vec<_>, IndexError>>()?;
-        by_row.sort_unstable_by(Candidate::order);
-        Ok(self.neighbors(&by_row))
-    }
-
-    fn rows_view(&self) -> Option<RowsView<'_>> {
-        self.rows.view(self.dim, self.metric, self.kernels)
-    }
-
-    fn scan(&self, query: &[f32], k: usize, keep: Keep<'_>) -> Result<Vec<Neighbor>, IndexError> {
-        self.rows.check_all()?;
-        self.order.check_all()?;
-        if let (Rows::None, Some(file)) = (&self.rows, &self.file) {
-            format::check_codes(file)?;
-        }
-        // Any place whose row is not known: an answer without it would be wrong in silence.
-        let lost = AtomicU32::new(u32::MAX);
-        let row = |place| match self.row_at(place) {
-            Ok(row) => keep.is_none_or(|keep| keep(row)).then_some(row),
-            Err(_) => {
-                lost.store(place, Ordering::Relaxed);
-                None
-            }
-        };
-        let codes = self.structure.as_ref().and_then(Structure::codes);
-        let found = match (self.rows_view(), codes) {
-            (Some(rows), _) => scan(rows, &|out| query.clone_into(out), k, row),
-            (None, Some(codes)) => scan(codes.view(self.kernels), &|out| codes.query(query, out), k, row),
-            (None, None) => Vec::new(),
-        };
-        match lost.into_inner() {
-            u32::MAX => Ok(self.neighbors(&found)),
-            place => self.row_at(place).map(|_| self.neighbors(&found)),
-        }
-    }
-
-    fn neighbors(&self, found: &[Candidate]) -> Vec<Neighbor> {
-        super::flat::neighbors(self.metric, found)
     }
 
     /// Writes the segment as a file.

@@ -336,5 +336,6 @@ fn queries_unlike_the_rows_are_found() {
     }
 }
 
+mod among;
 mod codes;
 mod partitions;

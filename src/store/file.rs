@@ -215,6 +215,11 @@ impl Sections {
         &self.map
     }
 
+    /// Whether the file has a section.
+    pub fn has(&self, id: u32) -> bool {
+        self.entries.iter().any(|e| e.id == id)
+    }
+
     /// The byte of the file where a section starts.
     ///
     /// # Errors

@@ -8,9 +8,11 @@
 use rayon::prelude::*;
 
 use super::HnswParams;
+use super::among::search_among;
 use super::connect;
 use super::links::{Graph, Layer, LayerView, NONE};
 use super::search::{Scratch, descend, nearest, search_layer};
+use crate::index::places::Places;
 use crate::index::pool::Pool;
 use crate::index::space::Space;
 use crate::index::top::Candidate;
@@ -23,9 +25,17 @@ const SMALL_BATCH: usize = 256;
 /// Rows that one task of a batch takes.
 const TASK: usize = 16;
 
-/// Asks the graph, once all rows but the last are in: `(rows kept out, what a walk from one of them
-/// with some effort finds)`.
-pub(in crate::index) type Ask<'a> = &'a mut dyn FnMut(&(dyn Fn(u32, usize) -> Vec<Candidate> + Sync));
+/// Asks the graph, once all rows but the last are in.
+pub(in crate::index) type Ask<'a> = &'a mut dyn FnMut(&dyn Unfinished);
+
+/// A graph that rows were kept out of.
+pub(in crate::index) trait Unfinished: Sync {
+    /// What a walk from one of these rows finds with some effort.
+    fn walk(&self, row: u32, ef: usize) -> Vec<Candidate>;
+
+    /// What a walk among some places finds; the rows compared, and those that were passed through.
+    fn walk_among(&self, row: u32, ef: usize, among: &Places) -> (Vec<Candidate>, [usize; 2]);
+}
 
 impl Graph {
     /// Builds the graph over the rows of a space; there is at least one. The last rows to be added,
@@ -53,7 +63,7 @@ impl Graph {
             let (first, rest) = order.split_at(order.len() - if level == 0 { last } else { 0 });
             builder.extend(first[0], &first[1..], 1, &mut growing);
             if !rest.is_empty() {
-                ask(&|row, ef| builder.found(&growing, first[0], row, ef));
+                ask(&Kept { builder: &builder, growing: &growing, first: first[0] });
                 builder.extend(first[0], rest, first.len(), &mut growing);
             }
             let mut links = growing.links;
@@ -120,7 +130,7 @@ fn levels(n: usize, params: &HnswParams) -> Vec<u8> {
 }
 
 /// SplitMix64's finaliser (Steele, Lea and Flood, OOPSLA 2014).
-fn mix(x: u64) -> u64 {
+pub(in crate::index) fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -160,15 +170,6 @@ impl<S: Space> LayerBuilder<'_, S> {
             inserted += batch.len();
             nodes = rest;
         }
-    }
-
-    /// What a walk through the layer as it is finds near a node that it may not have yet.
-    fn found(&self, growing: &Growing, first: u32, position: u32, ef: usize) -> Vec<Candidate> {
-        let mut scratch = self.scratch();
-        let mut found = Vec::new();
-        self.candidates(self.view(&growing.links), first, position, ef, &mut scratch, &mut found);
-        self.scratch.give(scratch);
-        found
     }
 
     /// Adds a batch; `first` is the node that was added first of all.
@@ -213,9 +214,17 @@ impl<S: Space> LayerBuilder<'_, S> {
         scratch: &mut Scratch<S::Query>,
         found: &mut Vec<Candidate>,
     ) {
+        let entry = self.entry(view, first, position, scratch);
+        let walked = search_layer(view, self.space, &[entry], ef, scratch);
+        debug_assert!(walked.is_ok());
+        scratch.found(found);
+    }
+
+    /// Takes a node as the query, and gives the node of the layer that the walk to it starts from.
+    fn entry(&self, view: LayerView<'_>, first: u32, position: u32, scratch: &mut Scratch<S::Query>) -> u32 {
         self.space.row_as_query(self.nodes[position as usize], &mut scratch.query);
         // The upper layers were built here, so their links are sound and no walk fails.
-        let entry = match self.upper.first() {
+        match self.upper.first() {
             Some(above) => {
                 let nearest = descend_to_row(self.upper, above, self.space, scratch);
                 let entry = position_of(self.nodes, nearest);
@@ -223,10 +232,7 @@ impl<S: Space> LayerBuilder<'_, S> {
                 if view.neighbors(entry).is_empty() { first } else { entry }
             }
             None => first,
-        };
-        let walked = search_layer(view, self.space, &[entry], ef, scratch);
-        debug_assert!(walked.is_ok());
-        scratch.found(false, found);
+        }
     }
 
     /// The neighbour selection heuristic (algorithm 4 of the paper): a candidate is taken unless
@@ -276,6 +282,36 @@ impl<S: Space> LayerBuilder<'_, S> {
         let mut scratch = self.scratch.take();
         scratch.fit(self.space.len());
         scratch
+    }
+}
+
+/// Layer 0 under construction, before the rows that were kept out are added.
+struct Kept<'a, S: Space> {
+    builder: &'a LayerBuilder<'a, S>,
+    growing: &'a Growing,
+    /// The node that was added first of all.
+    first: u32,
+}
+
+impl<S: Space> Unfinished for Kept<'_, S> {
+    fn walk(&self, row: u32, ef: usize) -> Vec<Candidate> {
+        let (mut scratch, mut found) = (self.builder.scratch(), Vec::new());
+        let view = self.builder.view(&self.growing.links);
+        self.builder.candidates(view, self.first, row, ef, &mut scratch, &mut found);
+        self.builder.scratch.give(scratch);
+        found
+    }
+
+    fn walk_among(&self, row: u32, ef: usize, among: &Places) -> (Vec<Candidate>, [usize; 2]) {
+        let (mut scratch, mut found) = (self.builder.scratch(), Vec::new());
+        let view = self.builder.view(&self.growing.links);
+        let entry = self.builder.entry(view, self.first, row, &mut scratch);
+        let walked = search_among(view, self.builder.space, entry, (ef, usize::MAX), among, &mut scratch);
+        debug_assert!(walked.is_ok());
+        scratch.found(&mut found);
+        let work = [scratch.evaluated, scratch.passed];
+        self.builder.scratch.give(scratch);
+        (found, work)
     }
 }
 

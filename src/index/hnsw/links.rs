@@ -1,5 +1,6 @@
 //! The graph's layers as flat arrays of fixed-width link rows.
 
+use super::search::BadLink;
 use crate::store::Column;
 
 /// Fills the rest of a row of links that has fewer than its width.
@@ -43,6 +44,11 @@ impl Layer {
 }
 
 impl<'a> LayerView<'a> {
+    /// The error for a link that leads to a node that there is not.
+    pub fn bad(&self, to: u32) -> BadLink {
+        BadLink { to, len: self.len }
+    }
+
     /// The whole row of links of a node.
     pub fn links_of(&self, position: u32) -> &'a [u32] {
         let from = position as usize * self.width;

@@ -11,12 +11,9 @@ use crate::metric::prefetch;
 #[derive(Debug, thiserror::Error)]
 #[error("a link points at node {to} of a layer with {len}")]
 pub(in crate::index) struct BadLink {
-    to: u32,
-    len: usize,
+    pub to: u32,
+    pub len: usize,
 }
-
-/// Which rows count, by place; `None` is all.
-pub(in crate::index) type Keep<'a> = Option<&'a (dyn Fn(u32) -> bool + Sync)>;
 
 /// What a walk needs beside the graph, kept between walks.
 #[derive(Debug, Default)]
@@ -25,12 +22,13 @@ pub(in crate::index) struct Scratch<Q> {
     pub query: Q,
     /// Rows compared since it was last set to 0.
     pub evaluated: usize,
-    visited: Visited,
-    beam: Beam,
-    /// Every kept node that was compared.
-    kept: Vec<Candidate>,
-    ef: usize,
-    fresh: Vec<u32>,
+    /// Rows that were not looked for whose links were followed, likewise.
+    pub passed: usize,
+    pub(super) visited: Visited,
+    pub(super) beam: Beam,
+    pub(super) fresh: Vec<u32>,
+    /// Neighbours that are not looked for, on a walk among some rows.
+    pub(super) others: Vec<u32>,
     rows: Vec<u32>,
 }
 
@@ -38,28 +36,18 @@ impl<Q> Scratch<Q> {
     /// Makes room for a graph of `n` rows.
     pub fn fit(&mut self, n: usize) {
         self.visited.words.resize(n.div_ceil(64), 0);
-        self.evaluated = 0;
+        (self.evaluated, self.passed) = (0, 0);
     }
 
     /// What the last walk found, nearest first, with the estimated ranks.
-    pub fn found(&mut self, filtered: bool, out: &mut Vec<Candidate>) {
+    pub fn found(&self, out: &mut Vec<Candidate>) {
         out.clear();
-        if filtered {
-            if self.kept.len() > self.ef {
-                self.kept.select_nth_unstable_by(self.ef - 1, Candidate::order);
-            }
-            out.extend_from_slice(&self.kept[..self.ef.min(self.kept.len())]);
-            out.sort_unstable_by(Candidate::order);
-        } else {
-            out.extend(self.beam.iter());
-        }
+        out.extend(self.beam.iter());
     }
 
-    fn start(&mut self, ef: usize) {
+    pub(super) fn start(&mut self, ef: usize) {
         self.visited.clear();
-        self.kept.clear();
         self.beam.reset(ef);
-        self.ef = ef;
     }
 
     /// From the next walk on, whether [`walk_on`] will be wanted.
@@ -76,7 +64,7 @@ impl<Q> Scratch<Q> {
 /// Which nodes a walk has seen: one bit a node, so that the set of a large graph stays in the
 /// cache. A small set is cleared as a whole, of a large one the words that were touched.
 #[derive(Debug, Default)]
-struct Visited {
+pub(super) struct Visited {
     words: Vec<u64>,
     touched: Vec<u32>,
 }
@@ -94,9 +82,15 @@ impl Visited {
         }
     }
 
+    /// Whether a node, which must be one, is marked.
+    #[inline]
+    pub fn contains(&self, node: u32) -> bool {
+        self.words[node as usize / 64] >> (node % 64) & 1 == 1
+    }
+
     /// Marks a node, which must be one; whether it was new.
     #[inline]
-    fn insert(&mut self, node: u32) -> bool {
+    pub fn insert(&mut self, node: u32) -> bool {
         let large = self.words.len() > Self::SMALL;
         let word = &mut self.words[node as usize / 64];
         let bit = 1u64 << (node % 64);
@@ -109,13 +103,11 @@ impl Visited {
     }
 }
 
-/// Walks a whole graph for `scratch.query`; the `ef` nearest nodes are then in `scratch` as places,
-/// and with `keep` the `ef` nearest kept ones.
+/// Walks a whole graph for `scratch.query`; the `ef` nearest nodes are then in `scratch` as places.
 pub(in crate::index) fn walk<S: Space>(
     graph: &Graph,
     space: S,
     ef: usize,
-    keep: Keep<'_>,
     scratch: &mut Scratch<S::Query>,
 ) -> Result<(), BadLink> {
     let Some(base) = graph.layers.first() else { return Ok(()) };
@@ -124,8 +116,8 @@ pub(in crate::index) fn walk<S: Space>(
     scratch.beam.watch(watched(ef));
     let base = base.view();
     // Every node can be reached from node 0, though perhaps not from the entry of this query.
-    compare(base, space, &[entry, 0], keep, scratch)?;
-    expand(base, space, keep, scratch)
+    compare(base, space, &[entry, 0], scratch)?;
+    expand(base, space, scratch)
 }
 
 /// Goes on with a walk of the same query to a larger `ef`, as if it had been that from the start, but
@@ -134,13 +126,11 @@ pub(in crate::index) fn walk_on<S: Space>(
     graph: &Graph,
     space: S,
     ef: usize,
-    keep: Keep<'_>,
     scratch: &mut Scratch<S::Query>,
 ) -> Result<(), BadLink> {
     let Some(base) = graph.layers.first() else { return Ok(()) };
-    scratch.ef = ef;
     scratch.beam.grow(ef);
-    expand(base.view(), space, keep, scratch)
+    expand(base.view(), space, scratch)
 }
 
 /// Greedily through the layers above 0, the highest last in the slice; the position in the layer
@@ -152,7 +142,7 @@ pub(super) fn descend<S: Space>(layers: &[Layer], space: S, scratch: &mut Scratc
         search_layer(view, space, &[entry], 1, scratch)?;
         let nearest = scratch.beam.first().unwrap_or(0);
         let down = view.down.get(nearest as usize).copied();
-        entry = down.ok_or(BadLink { to: nearest, len: view.len })?;
+        entry = down.ok_or(view.bad(nearest))?;
     }
     Ok(entry)
 }
@@ -171,22 +161,17 @@ pub(super) fn search_layer<S: Space>(
     scratch: &mut Scratch<S::Query>,
 ) -> Result<(), BadLink> {
     scratch.start(ef);
-    compare(layer, space, entries, None, scratch)?;
-    expand(layer, space, None, scratch)
+    compare(layer, space, entries, scratch)?;
+    expand(layer, space, scratch)
 }
 
 /// Expands the nearest nodes of the beam until all are.
-fn expand<S: Space>(
-    layer: LayerView<'_>,
-    space: S,
-    keep: Keep<'_>,
-    scratch: &mut Scratch<S::Query>,
-) -> Result<(), BadLink> {
+fn expand<S: Space>(layer: LayerView<'_>, space: S, scratch: &mut Scratch<S::Query>) -> Result<(), BadLink> {
     while let Some(next) = scratch.beam.pop() {
         if let Some(after) = scratch.beam.peek() {
             prefetch(layer.links_of(after));
         }
-        compare(layer, space, layer.neighbors(next), keep, scratch)?;
+        compare(layer, space, layer.neighbors(next), scratch)?;
     }
     Ok(())
 }
@@ -197,22 +182,31 @@ fn compare<S: Space>(
     layer: LayerView<'_>,
     space: S,
     nodes: &[u32],
-    keep: Keep<'_>,
     scratch: &mut Scratch<S::Query>,
 ) -> Result<(), BadLink> {
-    let Scratch { query, evaluated, visited, beam, kept, fresh, rows, .. } = scratch;
-    let bad = |to| BadLink { to, len: layer.len };
+    let Scratch { visited, fresh, .. } = scratch;
     // Every node is written and the place moves on only if it was new: no branch to guess.
     fresh.resize(nodes.len(), 0);
     let mut count = 0;
     for &p in nodes {
         if p as usize >= layer.len {
-            return Err(bad(p));
+            return Err(layer.bad(p));
         }
         fresh[count] = p;
         count += usize::from(visited.insert(p));
     }
     fresh.truncate(count);
+    rank_fresh(layer, space, scratch)
+}
+
+/// Compares the nodes in `scratch.fresh` with the query, and offers them to the beam.
+#[inline]
+pub(super) fn rank_fresh<S: Space>(
+    layer: LayerView<'_>,
+    space: S,
+    scratch: &mut Scratch<S::Query>,
+) -> Result<(), BadLink> {
+    let Scratch { query, evaluated, beam, fresh, rows, .. } = scratch;
     *evaluated += fresh.len();
     // In layer 0 a position is a row.
     let ids = if layer.rows.is_empty() {
@@ -221,15 +215,10 @@ fn compare<S: Space>(
         rows.clear();
         rows.extend(fresh.iter().map(|&p| layer.rows[p as usize]));
         match rows.iter().find(|&&row| row as usize >= space.len()) {
-            Some(&row) => return Err(bad(row)),
+            Some(&row) => return Err(layer.bad(row)),
             None => &rows[..],
         }
     };
-    space.ranks(query, ids, |place, rank| {
-        if keep.is_some_and(|keep| keep(ids[place])) {
-            kept.push(Candidate { rank, id: fresh[place] });
-        }
-        beam.push(rank, fresh[place]);
-    });
+    space.ranks(query, ids, |place, rank| beam.push(rank, fresh[place]));
     Ok(())
 }

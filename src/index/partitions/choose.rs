@@ -11,7 +11,9 @@
 use rayon::prelude::*;
 
 use super::{Finder, Partitions};
-use crate::index::calibrate::{Calibration, ENOUGH, Level, Trial};
+use crate::index::calibrate::{Calibration, ENOUGH, Level, MEASURED_K, Trial};
+use crate::index::cost;
+use crate::index::places::Places;
 use crate::index::pool::Pool;
 use crate::index::quant::{CodeQuery, Codes, CodesView};
 use crate::index::space::Space;
@@ -42,30 +44,27 @@ const DIMENSIONS_PER_E: f32 = 8.0;
 /// Rows that a scan scores for each dimension over [`EASY_DIMENSION`] and the square root of the rows.
 const SCANNED_PER_DIMENSION: f32 = 0.8;
 const EASY_DIMENSION: f32 = 11.0;
-/// Nanoseconds on one core of 2023: for a row compared on a walk, for each doubling of the codes over
-/// [`NEAR_BYTES`], and for each byte of the row's code; for a byte of centroids and of 4-bit codes scanned, for a table, and for a search.
-const WALK_ROW: f32 = 22.0;
-const WALK_DOUBLING: f32 = 40.0;
-const NEAR_BYTES: f32 = 64e6;
-const WALK_BYTE: f32 = 0.073;
+/// What a byte of centroids and of 4-bit codes costs to scan, and a table, in the unit of [`cost`].
 const CENTROID_BYTE: f32 = 0.014;
 const SCAN_BYTE: f32 = 0.065;
 const TABLE: f32 = 12.0;
-const SEARCH: f32 = 2_000.0;
 
 /// What a walk at a recall of 0.95 is foretold to cost.
 pub(in crate::index) fn walk_cost(n: usize, dimension: f32, stride: usize) -> f32 {
     let growth = (n as f32 / BASE_ROWS).powf(GROWTH);
     let harder = ((dimension - BASE_DIMENSION) / DIMENSIONS_PER_E).max(0.0).exp();
-    // The farther apart codes are spread in memory, the more of its tables must be read for each.
-    let doublings = (n as f32 * stride as f32 / NEAR_BYTES).log2().max(0.0);
-    BASE_COMPARED * growth * harder * (WALK_ROW + WALK_DOUBLING * doublings + WALK_BYTE * stride as f32)
+    BASE_COMPARED * growth * harder * cost::walk_row(n, stride)
 }
 
 impl Partitions {
     /// What scoring a centroid costs.
     pub(super) fn centroid_cost(dim: usize) -> f32 {
         dim as f32 * CENTROID_BYTE
+    }
+
+    /// What scoring a row of these partitions costs.
+    pub fn scored_cost(&self) -> f32 {
+        Self::row_cost(self.dim)
     }
 
     /// What scoring a row by its 4-bit codes costs.
@@ -87,15 +86,13 @@ impl Partitions {
         margin: f32,
         kernels: Kernels,
     ) -> (Calibration, f32) {
-        let mut sampled = vec![false; codes.len()];
-        trial.sample().iter().for_each(|&place| sampled[place as usize] = true);
-        let keep = |place: u32| !sampled[place as usize];
+        let others = trial.others();
         let pool: Pool<Finder> = Pool::default();
         // The best by 4-bit codes, and the rows scored for them. Partitions made here are sound.
         let find = |query: &[f32], probes: usize, limit: usize| {
             let mut finder = pool.take();
             finder.scored = 0;
-            let done = self.find(kernels, query, (probes, limit), Some(&keep), &mut finder);
+            let done = self.find(kernels, query, (probes, limit), Some(&others), &mut finder);
             debug_assert!(done.is_ok());
             let places: Vec<u32> = finder.places_in_order().collect();
             let scored = finder.scored;
@@ -122,7 +119,26 @@ impl Partitions {
                 break;
             }
         }
-        (Calibration { levels, margin, longest: trial.longest() }, cost.unwrap_or(f32::INFINITY))
+        let mut calibration = Calibration { levels, margin, longest: trial.longest(), among: Vec::new() };
+        let find_among = |place: u32, query: &[f32], probes: usize, among: &Places| {
+            let limit = calibration.candidates_for(probes, MEASURED_K);
+            let mut finder = pool.take();
+            finder.scored = 0;
+            let done = self.find(kernels, query, (probes, limit), Some(among), &mut finder);
+            debug_assert!(done.is_ok());
+            let found: Vec<u32> = finder.places().collect();
+            let cost = self.search_cost(finder.scored, found.len(), Codes::stride(self.dim));
+            pool.give(finder);
+            (by_codes(codes, place, &found), cost)
+        };
+        let among = trial.among(&calibration, Codes::stride(self.dim), &find_among);
+        calibration.among = among;
+        (calibration, cost.unwrap_or(f32::INFINITY))
+    }
+
+    /// What a search costs that scores so many rows and compares some of them again.
+    pub fn search_cost(&self, scored: usize, again: usize, stride: usize) -> f32 {
+        Self::cost(self.len(), self.dim, scored as f32, again as f32, stride)
     }
 
     /// How many rows must be compared by 8-bit codes for 10 and for 100 neighbours, and how many are scored
@@ -155,9 +171,9 @@ impl Partitions {
     /// What a search costs that scores so many rows of `count` partitions and compares some of them again.
     fn cost(count: usize, dim: usize, scored: f32, again: f32, stride: usize) -> f32 {
         let codes = dim.div_ceil(Self::width(dim)) as f32;
-        let again = again * (WALK_ROW + WALK_BYTE * stride as f32);
+        let again = again * cost::again_row(stride);
         let centroids = count as f32 * Self::centroid_cost(dim);
-        SEARCH + centroids + codes * TABLE + scored * Self::row_cost(dim) + again
+        cost::SEARCH + centroids + codes * TABLE + scored * Self::row_cost(dim) + again
     }
 }
 

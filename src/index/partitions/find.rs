@@ -1,7 +1,7 @@
 //! Finding rows: which partitions to scan, and the best rows of them by 4-bit codes.
 
 use super::Partitions;
-use crate::index::hnsw::Keep;
+use crate::index::places::Places;
 use crate::index::quant::code;
 use crate::metric::lookup::{BLOCK_ROWS, Tables, block_bytes};
 use crate::metric::panels::{CODE_PANEL, code_dots};
@@ -69,25 +69,25 @@ fn descending(score: f32, id: u32) -> u64 {
 }
 
 impl Partitions {
-    /// The `limit` best of the rows that pass `keep` in the `probes` partitions that score best with a
-    /// prepared query. They are then in `finder`.
+    /// The `limit` best of the rows `among` those asked for (`None`: all) in the `probes` partitions that score
+    /// best with a prepared query, of those that have any. They are then in `finder`.
     pub fn find(
         &self,
         kernels: Kernels,
         query: &[f32],
         (probes, limit): (usize, usize),
-        keep: Keep<'_>,
+        among: Option<&Places>,
         finder: &mut Finder,
     ) -> Result<(), BadPartition> {
-        self.choose(kernels, query, probes.clamp(1, self.len()), finder);
+        self.choose(kernels, query, probes.clamp(1, self.len()), among, finder);
         // The partitions' scores must fit the tables' units, where rows hardly differ from their centroids.
         let largest = finder.probed.first().map_or(0.0, |&list| finder.scores[list as u32 as usize].abs());
         kernels.tables(&mut finder.tables, self.book(), query, largest * FINEST);
-        self.scan(kernels, limit.max(1), keep, finder)
+        self.scan(kernels, limit.max(1), among, finder)
     }
 
     /// Scores the partitions and puts the best `probes` into `finder.probed`.
-    fn choose(&self, kernels: Kernels, query: &[f32], mut probes: usize, finder: &mut Finder) {
+    fn choose(&self, kernels: Kernels, query: &[f32], mut probes: usize, among: Option<&Places>, finder: &mut Finder) {
         let largest = query.iter().fold(0.0f32, |max, x| max.max(x.abs()));
         let inverse = if largest > 0.0 { super::LEVELS / largest } else { 0.0 };
         finder.codes.set(query.iter().map(|&x| code(x, inverse)));
@@ -97,14 +97,17 @@ impl Partitions {
         finder.scores.clear();
         finder.scores.extend(finder.products.as_flattened()[..count].iter().map(|&dot| dot as f32 * scale));
         let Finder { scores, probed, order, .. } = finder;
-        let mut bound = Bound::of(scores, probes);
+        let counts = among.map(|among| among.by_partition(&self.starts[..=count]));
+        let has_any = |c: u32| counts.is_none_or(|counts| counts[c as usize] > 0);
+        let with = counts.map_or(count, |counts| counts.iter().filter(|&&n| n > 0).count());
+        let mut bound = Bound::of(scores, (probes as f32 * count as f32 / with.max(1) as f32) as usize);
         loop {
             probed.clear();
             let least = bound.next();
             for (first, chunk) in (0u32..).step_by(CHUNK).zip(scores.chunks(CHUNK)) {
                 // Hardly any chunk has one, and to see that takes a few vectors.
                 if chunk.iter().fold(false, |any, &s| any | (s >= least)) {
-                    let over = (first..).zip(chunk).filter(|(_, s)| **s >= least);
+                    let over = (first..).zip(chunk).filter(|&(c, s)| *s >= least && has_any(c));
                     probed.extend(over.map(|(c, &s)| descending(s, c)));
                 }
             }
@@ -112,7 +115,7 @@ impl Partitions {
                 break;
             }
         }
-        // Fewer only where a damaged file has scores that are no numbers.
+        // Fewer where few have a row that is asked for, or a damaged file has scores that are no numbers.
         probes = probes.min(probed.len());
         if probes == 0 {
             return;
@@ -134,7 +137,13 @@ impl Partitions {
         std::mem::swap(probed, order);
     }
 
-    fn scan(&self, kernels: Kernels, limit: usize, keep: Keep<'_>, finder: &mut Finder) -> Result<(), BadPartition> {
+    fn scan(
+        &self,
+        kernels: Kernels,
+        limit: usize,
+        among: Option<&Places>,
+        finder: &mut Finder,
+    ) -> Result<(), BadPartition> {
         let Finder { scores, tables, probed, found, scored, .. } = finder;
         let (factors, all_blocks, starts) = (self.factors(), &self.blocks[..], &self.starts[..]);
         let inverse = 1.0 / tables.scale;
@@ -160,7 +169,7 @@ impl Partitions {
             }
             kernels.scan(tables, blocks, floor.max(0) as u16, |row, sum| {
                 let place = (places.start + row) as u32;
-                if row < places.len() && keep.is_none_or(|keep| keep(place)) {
+                if row < places.len() && among.is_none_or(|among| among.contains(place)) {
                     // Descending: the best score is the least number.
                     let score = !(base.saturating_add(i32::from(sum)) as u32 ^ 1 << 31);
                     found.push(u64::from(score) << 32 | u64::from(place));

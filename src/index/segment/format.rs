@@ -18,6 +18,7 @@
 //! | 13 | 1 + p + entries f32, or none | NUMBERS |
 //! | 14 | p x dim bytes in panels, or none | CENTROIDS |
 //! | 15 | blocks of 4-bit codes, or none | BLOCKS |
+//! | 16 | 16 bytes a level | AMONG |
 //!
 //! # META
 //!
@@ -47,7 +48,9 @@
 //! codes alone, and the least spread of the candidates around a query that is like the rows (f32 each). MARGIN and LONGEST are the bits
 //! of an f32: how far the codes' ranks stray, and the greatest length of a row (inner product only).
 //! A level ends with how many rows are compared by CODES after a scan of partitions for 10 and for 100
-//! neighbours (u32 each).
+//! neighbours (u32 each). AMONG has what searches among some rows take, by falling part of the rows: the part,
+//! what the effort is multiplied by, the cost of a unit of effort, and the least spread of the candidates (f32 each). Files of earlier builds have no such
+//! section; there, rows that pass a filter are compared one by one.
 //!
 //! PARTITIONS is `p`, 0 where there is a graph or nothing, and BLOCK_COUNT the number of blocks in
 //! BLOCKS. Their sections are described in [`crate::index::partitions`].
@@ -67,7 +70,7 @@ use super::Segment;
 use super::structure::Structure;
 use crate::error::StoreError;
 use crate::index::RowStorage;
-use crate::index::calibrate::{Calibration, Level};
+use crate::index::calibrate::{AmongLevel, Calibration, Level};
 use crate::index::hnsw::{Graph, HnswParams, Layer};
 use crate::index::partitions::Partitions;
 use crate::index::pool::Pool;
@@ -93,9 +96,10 @@ const STARTS: u32 = 12;
 const NUMBERS: u32 = 13;
 const CENTROIDS: u32 = 14;
 const BLOCKS: u32 = 15;
+const AMONG: u32 = 16;
 
 /// What messages call the sections, by their ids.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "",
     "META",
     "SLOTS",
@@ -112,9 +116,11 @@ const NAMES: [&str; 16] = [
     "NUMBERS",
     "CENTROIDS",
     "BLOCKS",
+    "AMONG",
 ];
 /// What can be made again from the other sections, and is only needed to search faster.
-const STRUCTURE: [u32; 10] = [LAYER_SIZES, CALIBRATION, MEAN, STARTS, NUMBERS, CENTROIDS, BLOCKS, UPPER, LINKS, CODES];
+const STRUCTURE: [u32; 11] =
+    [LAYER_SIZES, CALIBRATION, AMONG, MEAN, STARTS, NUMBERS, CENTROIDS, BLOCKS, UPPER, LINKS, CODES];
 
 const META_FIELDS: usize = 15;
 const METRIC: usize = 0;
@@ -186,12 +192,14 @@ pub(super) fn write(segment: &Segment, out: &mut dyn Write) -> io::Result<Seal> 
     let (mean, codes) = codes.map_or((&[][..], &[][..]), |codes| (codes.mean(), codes.bytes()));
     let (starts, numbers, centroids, blocks) = partitions.map_or_else(Default::default, Partitions::parts);
     let levels: Vec<[u32; 10]> = calibration.levels.iter().copied().map(Level::to_words).collect();
+    let among: Vec<[f32; 4]> = calibration.among.iter().copied().map(AmongLevel::to_numbers).collect();
     let sections = [
         Section { id: META, bytes: bytemuck::cast_slice(&meta) },
         Section { id: SLOTS, bytes: bytemuck::cast_slice(&segment.slots) },
         Section { id: ORDER, bytes: bytemuck::cast_slice(&segment.order) },
         Section { id: NORMS, bytes: bytemuck::cast_slice(&segment.norms) },
         Section { id: CALIBRATION, bytes: bytemuck::cast_slice(&levels) },
+        Section { id: AMONG, bytes: bytemuck::cast_slice(&among) },
         Section { id: MEAN, bytes: bytemuck::cast_slice(mean) },
         Section { id: STARTS, bytes: bytemuck::cast_slice(starts) },
         Section { id: NUMBERS, bytes: bytemuck::cast_slice(numbers) },
@@ -294,7 +302,18 @@ fn open_calibration(file: &Sections, meta: &[u64; META_FIELDS]) -> Result<Calibr
         levels: levels.iter().copied().map(Level::from_words).collect(),
         margin: f32::from_bits(meta[MARGIN] as u32),
         longest: f32::from_bits(meta[LONGEST] as u32),
+        among: open_among(file)?,
     })
+}
+
+fn open_among(file: &Sections) -> Result<Vec<AmongLevel>, StoreError> {
+    if !file.has(AMONG) {
+        return Ok(Vec::new());
+    }
+    file.check(AMONG)?;
+    let count = (file.bytes(AMONG)?.len() / size_of::<[f32; 4]>()).min(MAX_CALIBRATED);
+    let levels: &[[f32; 4]] = file.slice(AMONG, count)?;
+    Ok(levels.iter().copied().map(AmongLevel::from_numbers).collect())
 }
 
 fn open_structure(
@@ -399,6 +418,7 @@ mod tests {
             ("NUMBERS", NUMBERS),
             ("CENTROIDS", CENTROIDS),
             ("BLOCKS", BLOCKS),
+            ("AMONG", AMONG),
         ];
         let fields = [
             ("METRIC", METRIC),

@@ -39,6 +39,7 @@ impl Made {
         let last = trial.sample().len();
         let codes = Codes::fits(rows.dim()).then(|| Codes::encode(metric, rows.view()));
         let codes = codes.map(|codes| (trial.margin(codes.view(kernels)), codes)).filter(|((_, fine), _)| *fine);
+        let (dim, stride) = (rows.dim(), Codes::stride(rows.dim()));
         let mut calibration = Calibration::default();
         let structure = match codes {
             Some(((margin, _), codes)) => {
@@ -46,12 +47,12 @@ impl Made {
                 {
                     return made;
                 }
-                let ask: Ask<'_> = &mut |walk| calibration = trial.run(margin, walk);
+                let ask: Ask<'_> = &mut |graph| calibration = trial.run(margin, stride, graph);
                 let graph = Graph::build(codes.view(kernels), params, last, ask);
                 Structure::Coded { codes, graph, scratch: Pool::default() }
             }
             None => {
-                let graph = Graph::build(view, params, last, &mut |walk| calibration = trial.run(0.0, walk));
+                let graph = Graph::build(view, params, last, &mut |graph| calibration = trial.run(0.0, 4 * dim, graph));
                 Structure::Full { graph, scratch: Pool::default() }
             }
         };

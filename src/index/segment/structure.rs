@@ -2,14 +2,15 @@
 
 use super::Segment;
 use crate::error::{IndexError, StoreError};
-use crate::index::hnsw::{BadLink, Graph, Keep, Scratch, walk, walk_on};
+use crate::index::hnsw::{BadLink, Graph, Scratch, walk, walk_among, walk_on, walk_on_among};
 use crate::index::partitions::{Finder, Partitions};
+use crate::index::places::Places;
 use crate::index::pool::Pool;
 use crate::index::quant::{CodeQuery, Codes};
 use crate::index::space::Space;
 use crate::index::spread;
 use crate::index::top::Candidate;
-use crate::index::{Effort, Plan, Work};
+use crate::index::{Plan, Work, cost};
 
 /// Partitions or a graph over the places, and what they are searched by.
 #[derive(Debug)]
@@ -30,6 +31,14 @@ impl Structure {
             Structure::Full { .. } => None,
         }
     }
+
+    /// What a row that is looked at costs, in the unit of [`cost`]; `stride` is the bytes of a code.
+    pub fn row_cost(&self, n: usize, stride: usize) -> f32 {
+        match self {
+            Structure::Partitioned { partitions, .. } => partitions.scored_cost(),
+            Structure::Coded { .. } | Structure::Full { .. } => cost::walk_row(n, stride),
+        }
+    }
 }
 
 /// What a scan of partitions needs beside them, kept between searches.
@@ -45,51 +54,47 @@ const MOST: usize = 32;
 
 /// What a search is for.
 #[derive(Clone, Copy)]
-struct Wanted {
-    k: usize,
+pub(super) struct Wanted {
+    pub k: usize,
+    /// The effort to begin with.
+    pub ef: usize,
     /// What no rank is below, where a query unlike the rows is to get more effort.
-    floor: Option<f32>,
+    pub floor: Option<f32>,
+    /// A query whose candidates spread less is unlike the rows.
+    pub spread: f32,
+    /// The rows that may be compared among some before comparing all of these is better.
+    pub most: usize,
 }
 
 impl Segment {
-    /// Candidates nearest first, at least `k`; `None` when only a scan finds as many. `work` tells what
-    /// was done.
+    /// Candidates nearest first, at least `k`; `None` when only comparing all finds as many, or takes less.
+    /// `work` tells what was done.
     pub(super) fn candidates(
         &self,
         structure: &Structure,
         query: &[f32],
-        (k, effort): (usize, Effort),
-        keep: Keep<'_>,
+        wanted: Wanted,
+        among: Option<&Places>,
         work: &mut Work,
     ) -> Result<Option<Vec<Candidate>>, IndexError> {
-        let keep_place = keep.map(|keep| move |place| self.row_at(place).is_ok_and(keep));
-        let keep: Keep<'_> = keep_place.as_ref().map(|keep| keep as &(dyn Fn(u32) -> bool + Sync));
-        let (effort, floor) = match effort {
-            Effort::Ef(ef) => (ef, None),
-            Effort::Recall(recall) => {
-                let floor = spread::floor(self.metric, query, self.calibration.longest);
-                (self.calibration.effort_for(recall, k, self.rescores(k, effort)), Some(floor))
-            }
-            Effort::Exact => return Ok(None),
-        };
-        let wanted = Wanted { k, floor };
+        let (effort, k) = (wanted.ef, wanted.k);
         // More candidates than rows, or partitions than there are, there cannot be.
         match structure {
             Structure::Coded { codes, graph, scratch } => {
                 let fill = |out: &mut CodeQuery| codes.query(query, out);
                 *work = Work { plan: Plan::Codes, ef: effort.clamp(k, self.len), ..*work };
-                self.walk(codes.view(self.kernels), graph, (scratch, fill), wanted, keep, work)
+                self.walk(codes.view(self.kernels), graph, (scratch, fill), wanted, among, work)
             }
             Structure::Full { graph, scratch } => {
                 let fill = |out: &mut Vec<f32>| query.clone_into(out);
                 *work = Work { plan: Plan::Rows, ef: effort.clamp(k, self.len), ..*work };
                 let Some(rows) = self.rows_view() else { return Ok(None) };
-                self.walk(rows, graph, (scratch, fill), wanted, keep, work)
+                self.walk(rows, graph, (scratch, fill), wanted, among, work)
             }
             Structure::Partitioned { codes, partitions, scratch } => {
                 *work = Work { plan: Plan::Partitions, ef: effort.clamp(1, partitions.len()), ..*work };
                 let mut probe = scratch.take();
-                let found = self.probe(codes, partitions, query, wanted, keep, (work, &mut probe));
+                let found = self.probe(codes, partitions, query, wanted, among, (work, &mut probe));
                 scratch.give(probe);
                 found
             }
@@ -101,31 +106,55 @@ impl Segment {
         space: S,
         graph: &Graph,
         (pool, fill): (&Pool<Scratch<S::Query>>, impl FnOnce(&mut S::Query)),
-        Wanted { k, floor }: Wanted,
-        keep: Keep<'_>,
+        wanted: Wanted,
+        among: Option<&Places>,
         work: &mut Work,
     ) -> Result<Option<Vec<Candidate>>, IndexError> {
-        let damaged = |bad: BadLink| StoreError::corrupt(self.path(), bad.to_string());
         let mut scratch = pool.take();
         scratch.fit(self.len);
         fill(&mut scratch.query);
-        scratch.may_go_on(floor.is_some());
+        scratch.may_go_on(wanted.floor.is_some());
+        let found = self.walk_until(space, graph, wanted, among, (work, &mut scratch));
+        work.compared = scratch.evaluated;
+        pool.give(scratch);
+        found.map_err(|bad| StoreError::corrupt(self.path(), bad.to_string()).into())
+    }
+
+    /// Walks with growing effort until enough is found.
+    fn walk_until<S: Space>(
+        &self,
+        space: S,
+        graph: &Graph,
+        Wanted { k, floor, spread, most, .. }: Wanted,
+        among: Option<&Places>,
+        (work, scratch): (&mut Work, &mut Scratch<S::Query>),
+    ) -> Result<Option<Vec<Candidate>>, BadLink> {
+        let rows = among.map_or(self.len, Places::len);
+        let first = |ef: usize, scratch: &mut Scratch<S::Query>| match among {
+            Some(among) => walk_among(graph, space, (ef, most), among, scratch),
+            None => walk(graph, space, ef, scratch).map(|()| true),
+        };
+        let further = |ef: usize, scratch: &mut Scratch<S::Query>| match among {
+            Some(among) => walk_on_among(graph, space, (ef, most), among, scratch),
+            None => walk_on(graph, space, ef, scratch).map(|()| true),
+        };
         let mut found = Vec::new();
         loop {
-            walk(graph, space, work.ef, keep, &mut scratch).map_err(damaged)?;
-            scratch.found(keep.is_some(), &mut found);
-            let bound = self.calibration.spread_for(work.ef);
-            if floor.is_some_and(|floor| spread::spread(&found, floor) < bound) {
-                while scratch.calm() < spread::CALM && work.ef < self.len / 4 {
+            if !first(work.ef, scratch)? {
+                return Ok(None);
+            }
+            scratch.found(&mut found);
+            if floor.is_some_and(|floor| spread::spread(&found, floor) < spread) {
+                while scratch.calm() < spread::CALM && work.ef < rows / 4 {
                     work.ef *= 2;
-                    walk_on(graph, space, work.ef, keep, &mut scratch).map_err(damaged)?;
+                    if !further(work.ef, scratch)? {
+                        return Ok(None);
+                    }
                 }
-                scratch.found(keep.is_some(), &mut found);
+                scratch.found(&mut found);
             }
             let enough = found.len() >= k;
             if enough || work.ef >= self.len / 2 {
-                work.compared = scratch.evaluated;
-                pool.give(scratch);
                 return Ok(enough.then_some(found));
             }
             work.ef = (work.ef * 4).min(self.len);
@@ -137,8 +166,8 @@ impl Segment {
         codes: &Codes,
         partitions: &Partitions,
         query: &[f32],
-        Wanted { k, floor }: Wanted,
-        keep: Keep<'_>,
+        Wanted { k, floor, spread, most, .. }: Wanted,
+        among: Option<&Places>,
         (work, probe): (&mut Work, &mut Probe),
     ) -> Result<Option<Vec<Candidate>>, IndexError> {
         let Probe { finder, query: coded, places } = probe;
@@ -150,7 +179,7 @@ impl Segment {
         let (mut unlike, mut more) = (None, 1);
         loop {
             let limit = self.calibration.candidates_for(work.ef, k).max(k).saturating_mul(more);
-            let done = partitions.find(self.kernels, query, (work.ef, limit), keep, finder);
+            let done = partitions.find(self.kernels, query, (work.ef, limit), among, finder);
             done.map_err(|bad| StoreError::corrupt(self.path(), bad.to_string()))?;
             places.clear();
             places.extend(finder.places());
@@ -162,9 +191,12 @@ impl Segment {
             if work.ef == partitions.len() {
                 return Ok((!few).then_some(found));
             }
-            let bound = self.calibration.spread_for(work.ef);
-            let unlike = *unlike.get_or_insert_with(|| floor.is_some_and(|f| spread::spread(&found, f) < bound));
+            let unlike = *unlike.get_or_insert_with(|| floor.is_some_and(|f| spread::spread(&found, f) < spread));
             let watched = found.iter().take(spread::watched(limit)).map(|c| c.id);
+            // Rows that pass and are all as far from the query: 4-bit codes cannot tell them apart.
+            if among.is_some() && (few || unlike) || finder.scored > most {
+                return Ok(None);
+            }
             if few {
                 work.ef *= 4;
             } else if unlike && more < MOST && finder.calm(partitions, watched) < spread::CALM {

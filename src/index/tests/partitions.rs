@@ -90,10 +90,11 @@ fn k_means_k() {
     let segment =
         Segment::build(Metric::Cosine, std::borrow::Cow::Borrowed(&rows), Vec::new(), Vec::new(), &partitions());
     let rare = |row: u32| row % 600 == 7;
+    let places = segment.places_of(&RowSet::from_rows(6000, (0..6000).filter(|&row| rare(row)))).unwrap();
     for effort in [Effort::Ef(1), Effort::default()] {
-        let (found, work) = segment.nearest(rows.row(9), 10, effort, Some(&rare)).unwrap();
+        let (found, work) = segment.nearest(rows.row(9), 10, effort, Some(&places)).unwrap();
         assert!(found.len() == 10 && found.iter().all(|n| rare(n.id)), "{work:?}");
-        let (found, _) = segment.nearest(rows.row(9), 50, effort, Some(&rare)).unwrap();
+        let (found, _) = segment.nearest(rows.row(9), 50, effort, Some(&places)).unwrap();
         assert_eq!(found.len(), 10, "no more than there are");
         let (found, work) = segment.nearest(rows.row(9), usize::MAX, effort, None).unwrap();
         assert_eq!(found.len(), 6000, "{work:?}");
