@@ -78,7 +78,7 @@ fn a_walk_is_chosen_where_many_pass_and_a_scan_where_few_do() {
         let among = index.among(&RowSet::from_rows(20_000, (0..20_000).step_by(step))).unwrap();
         among.search_explained(rows.row(5), 10, Effort::default()).unwrap().1
     };
-    let (half, few) = (work(2), work(100));
+    let (half, few) = (work(2), work(20));
     assert!(matches!((half.plan, half.why), (Plan::Codes, Why::ManyPass { scan, walk }) if walk < scan), "{half:?}");
     assert!(matches!((few.plan, few.why), (Plan::CodeScan, Why::FewPass { .. })), "{few:?}");
     assert_eq!((few.among, few.compared), (1000, 1000));
