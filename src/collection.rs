@@ -16,6 +16,7 @@ mod background;
 mod backup;
 mod directory;
 mod documents;
+pub mod filter;
 mod folder;
 mod ledger;
 mod maintain;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use backup::{Copied, Copying};
+pub use filter::{Filter, FilterField};
 pub use folder::{AddOptions, Progress, Report};
 pub use query::{Found, Hit, Mode, Search, Source};
 pub use recall::Sample;
@@ -200,6 +202,24 @@ impl Collection {
         let Some(snapshot) = self.snapshot() else { return Ok(Vec::new()) };
         let chunks = snapshot.documents.chunks(By::Key(key)).map_err(|e| documents_error(&self.path, e))?;
         Ok(chunks.into_iter().map(|c| query::hit(0.0, c)).collect())
+    }
+
+    /// How many committed chunks a filter selects.
+    ///
+    /// ```
+    /// # fn recent(collection: &gyeol::Collection) -> gyeol::Result<()> {
+    /// let recent = collection.count(&r#"lang = "ko" and year >= 2020"#.parse()?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CollectionError::Filter`] when the filter is over a limit; errors of damaged files.
+    pub fn count(&self, filter: &Filter) -> Result<u64> {
+        filter.validate().map_err(CollectionError::from)?;
+        let Some(snapshot) = self.snapshot() else { return Ok(0) };
+        let selected = snapshot.documents.select(filter).map_err(|e| documents_error(&self.path, e))?;
+        Ok(selected.slots.len() as u64)
     }
 
     /// Starts a search; see [`Search`].

@@ -3,8 +3,12 @@
 //! Every message names the thing that is wrong (a path, a row, a limit) and what to do next.
 //! All enums are `#[non_exhaustive]`: match with a `_` arm.
 
+mod filter;
+
 use std::io;
 use std::path::PathBuf;
+
+pub use filter::FilterError;
 
 /// Any error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,12 @@ pub enum Error {
     /// A collection that cannot be opened, changed or searched as asked.
     #[error(transparent)]
     Collection(#[from] CollectionError),
+}
+
+impl From<FilterError> for Error {
+    fn from(error: FilterError) -> Self {
+        Error::Collection(error.into())
+    }
 }
 
 /// The result of this crate's functions that can fail in more than one way.
@@ -359,4 +369,7 @@ pub enum CollectionError {
     /// A query or a parameter that cannot be used.
     #[error("{0}")]
     Query(String),
+    /// A filter that cannot be read, or is over a limit.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
 }

@@ -28,7 +28,7 @@ pub mod text;
 pub mod vectors;
 
 #[cfg(feature = "collection")]
-pub use collection::{Collection, Hit};
+pub use collection::{Collection, Filter, Hit};
 pub use embed::Embedder;
 pub use error::{Error, Result};
 pub use index::{Effort, Flat, Hnsw, HnswParams, Index, Layout, Neighbor, RowStorage};

@@ -13,6 +13,14 @@ const TSV: &str = "k\tt\n1\ta b\n2\t\"c\td\"\n";
 const JSONL: &str =
     "{\"k\":\"a\",\"t\":\"첫째 \\u00e9\",\"title\":\"x\",\"n\":[1,2.5e3,{\"a\":null}]}\n\n{\"t\":\"b\"}\n[1]\n{oops\n";
 
+/// Every operator, every kind of value, names and escapes.
+const FILTERS: [&str; 4] = [
+    "lang = \"ko\" and (year >= 2020 or tags contains 'rust') and not path like \"drafts/*\\?\"",
+    "`a b`.c in (1, -2.5e3, true) or 언어 not in ['\\u00e9', 2024-01-15] and exists(author.name)",
+    "at between 2024-01-15T10:00:00.5+09:00 and 9999-12-31 or payload.path <> 18446744073709551615",
+    "not (a < nan) or b <= 1e999 or key exists or c not like '\\\\*' or d == false",
+];
+
 fn main() -> std::io::Result<()> {
     let folder = std::env::args_os().nth(1).expect("the folder to write to");
     let folder = Path::new(&folder);
@@ -56,6 +64,9 @@ fn main() -> std::io::Result<()> {
         }
         fs::create_dir_all(folder.join("segment"))?;
         fs::copy(entry.path(), folder.join("segment").join(entry.file_name()))?;
+    }
+    for (name, filter) in ["a", "b", "c", "d"].into_iter().zip(FILTERS) {
+        write("filter", name, filter.as_bytes())?;
     }
     let path = gyeol_fuzz::scratch("seeds");
     gyeol_fuzz::collection::make(&path);

@@ -9,8 +9,11 @@
 //! | `record` | term | file record: the file |
 //! | `hash` | term | chunk with a vector: BLAKE3 of the text that was embedded |
 //! | `body` | words | chunk: headings and text, by [`lexical_terms`] |
-//! | `payload` | JSON | chunk: for filters |
+//! | `payload` | JSON | chunk: what filters see of it |
 //! | `stored` | stored | a [`StoredChunk`] (payload: a document's first chunk only) or [`FileRecord`] as JSON |
+
+mod bitmap;
+mod select;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,12 +30,13 @@ use tantivy::schema::{
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use tantivy::{DocAddress, DocSet, Index, Searcher, TERMINATED, TantivyDocument, Term};
 
+pub(super) use bitmap::Bitmap;
+
 use super::directory::DocumentDirectory;
+use super::filter::offered;
 use crate::text::{Skipped, lexical_terms};
 
 const TOKENIZER: &str = "gyeol";
-/// Longer strings of a payload are stored and shown, but not offered to filters.
-const LONGEST_FILTERED: usize = 8 * 1024;
 
 /// What a chunk is when it is found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -138,11 +142,7 @@ impl Fields {
         }
         doc.add_text(self.body, &chunk.text);
         if !chunk.payload.is_empty() {
-            let short = |(name, value): (&String, &Json)| {
-                let long = value.as_str().is_some_and(|s| s.len() > LONGEST_FILTERED);
-                (!long).then(|| (name.clone(), value.clone().into()))
-            };
-            doc.add_object(self.payload, chunk.payload.iter().filter_map(short).collect());
+            doc.add_object(self.payload, offered(&chunk.payload).into_iter().collect());
         }
         // Strings, numbers and maps of strings always serialise.
         let stored = match chunk.nth {

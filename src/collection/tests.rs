@@ -5,6 +5,7 @@ mod folders;
 mod keys;
 mod maintain;
 mod recall;
+mod select;
 mod small;
 
 use std::fs;
