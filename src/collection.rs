@@ -14,6 +14,7 @@
 
 mod background;
 mod backup;
+mod containing;
 mod directory;
 mod documents;
 mod folder;

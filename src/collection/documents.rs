@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use tantivy::collector::{Count, DocSetCollector, TopDocs};
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
 use tantivy::schema::document::Value;
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
@@ -27,8 +27,9 @@ use tantivy::schema::{
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use tantivy::{DocAddress, DocSet, Index, Searcher, TERMINATED, TantivyDocument, Term};
 
+use super::containing::Containing;
 use super::directory::DocumentDirectory;
-use crate::text::{Skipped, lexical_terms};
+use crate::text::{Skipped, lexical_terms, query_terms, single_character};
 
 const TOKENIZER: &str = "gyeol";
 /// Longer strings of a payload are stored and shown, but not offered to filters.
@@ -360,20 +361,22 @@ impl Documents {
     }
 
     /// The `k` best chunks by BM25 over the terms of a query, best first. A term that no chunk has
-    /// lowers nothing but its own share.
+    /// lowers nothing but its own share. A query of nothing but single characters of Hangul, kana or
+    /// Han finds, below the chunks that have them as words, those that have them within words.
     pub fn lexical(&self, query: &str, k: usize) -> tantivy::Result<Vec<(f32, StoredChunk)>> {
         guarded(|| {
-            let mut terms: Vec<Term> = Vec::new();
-            lexical_terms(query, |term, _| {
-                let term = Term::from_field_text(self.fields.body, term);
-                if !terms.contains(&term) {
-                    terms.push(term);
-                }
+            let terms = query_terms(query);
+            let single: Option<Vec<char>> = terms.iter().map(|(term, _)| single_character(term)).collect();
+            let within = single.into_iter().flatten().map(|c| -> (Occur, Box<dyn Query>) {
+                let within = Box::new(Containing { field: self.fields.body, character: c });
+                (Occur::Should, Box::new(BoostQuery::new(within, Containing::COUNTS)))
             });
-            let clause = |term| -> (Occur, Box<dyn Query>) {
-                (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)))
+            let clause = |(term, counts): &(String, f32)| -> (Occur, Box<dyn Query>) {
+                let term = Term::from_field_text(self.fields.body, term);
+                let term = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
+                (Occur::Should, Box::new(BoostQuery::new(term, *counts)))
             };
-            let query = BooleanQuery::new(terms.into_iter().map(clause).collect());
+            let query = BooleanQuery::new(terms.iter().map(clause).chain(within).collect());
             let k = k.min(self.searcher.num_docs().max(1) as usize);
             let found = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
             let mut out = Vec::with_capacity(found.len());
