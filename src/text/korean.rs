@@ -9,166 +9,58 @@
 /// Longer runs are no words.
 const LONGEST: usize = 12;
 
-/// Particles and forms of 이다.
-const PARTICLES: &[&str] = &[
-    "은",
-    "는",
-    "이",
-    "가",
-    "을",
-    "를",
-    "에",
-    "의",
-    "와",
-    "과",
-    "도",
-    "로",
-    "만",
-    "나",
-    "랑",
-    "야",
-    "께",
-    "들",
-    "인",
-    "에서",
-    "에게",
-    "에는",
-    "에도",
-    "에의",
-    "에만",
-    "에선",
-    "으로",
-    "로서",
-    "로써",
-    "로는",
-    "로도",
-    "로의",
-    "까지",
-    "부터",
-    "처럼",
-    "보다",
-    "이나",
-    "이란",
-    "이라",
-    "이랑",
-    "이며",
-    "이다",
-    "이고",
-    "인가",
-    "이었",
-    "라는",
-    "라고",
-    "만을",
-    "만이",
-    "만의",
-    "들이",
-    "들을",
-    "들은",
-    "들의",
-    "들과",
-    "들도",
-    "들에",
-    "께서",
-    "하고",
-    "마다",
-    "조차",
-    "밖에",
-    "대로",
-    "과는",
-    "와는",
-    "과의",
-    "와의",
-    "였다",
-    "에서는",
-    "에서도",
-    "에서의",
-    "에게는",
-    "에게서",
-    "으로서",
-    "으로써",
-    "으로는",
-    "으로도",
-    "으로의",
-    "까지는",
-    "까지의",
-    "부터는",
-    "이라는",
-    "이라고",
-    "들에게",
-    "들에서",
-    "들이다",
-    "이었다",
-    "이지만",
-    "이면서",
-    "입니다",
-    "였으며",
-    "이었으며",
+/// Particles and forms of 이다, by their number of syllables, as the lists that follow.
+const PARTICLES: &[&[&str]] = &[
+    &["은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "만", "나", "랑", "야", "께", "들", "인"],
+    &[
+        "에서", "에게", "에는", "에도", "에의", "에만", "에선", "으로", "로서", "로써", "로는", "로도", "로의", "까지",
+        "부터", "처럼", "보다", "이나", "이란", "이라", "이랑", "이며", "이다", "이고", "인가", "이었", "라는", "라고",
+        "만을", "만이", "만의", "들이", "들을", "들은", "들의", "들과", "들도", "들에", "께서", "하고", "마다", "조차",
+        "밖에", "대로", "과는", "와는", "과의", "와의", "였다",
+    ],
+    &[
+        "에서는",
+        "에서도",
+        "에서의",
+        "에게는",
+        "에게서",
+        "으로서",
+        "으로써",
+        "으로는",
+        "으로도",
+        "으로의",
+        "까지는",
+        "까지의",
+        "부터는",
+        "이라는",
+        "이라고",
+        "들에게",
+        "들에서",
+        "들이다",
+        "이었다",
+        "이지만",
+        "이면서",
+        "입니다",
+        "였으며",
+    ],
+    &["이었으며"],
 ];
 
 /// Endings after a verb's stem or its past, except those of [`AFTER_VOWEL`] and [`AFTER_EU`].
-const ENDINGS: &[&str] = &[
-    "다",
-    "고",
-    "지",
-    "게",
-    "는",
-    "면",
-    "며",
-    "니",
-    "나",
-    "자",
-    "던",
-    "네",
-    "기",
-    "러",
-    "느라",
-    "거나",
-    "거든",
-    "려고",
-    "면서",
-    "면은",
-    "지만",
-    "는데",
-    "는지",
-    "는가",
-    "는다",
-    "도록",
-    "던데",
-    "다가",
-    "다고",
-    "다는",
-    "다면",
-    "니까",
-    "니다",
-    "세요",
-    "시다",
-    "므로",
-    "기도",
-    "기는",
-    "기를",
-    "기에",
-    "기로",
-    "지는",
-    "지도",
-    "지를",
-    "고자",
-    "고서",
-    "게도",
-    "자마자",
-    "더니",
-    "더라",
-    "라고",
-    "려는",
-    "습니다",
-    "습니까",
-    "어요",
-    "아요",
+const ENDINGS: &[&[&str]] = &[
+    &["다", "고", "지", "게", "는", "면", "며", "니", "나", "자", "던", "네", "기", "러"],
+    &[
+        "느라", "거나", "거든", "려고", "면서", "면은", "지만", "는데", "는지", "는가", "는다", "도록", "던데", "다가",
+        "다고", "다는", "다면", "니까", "니다", "세요", "시다", "므로", "기도", "기는", "기를", "기에", "기로", "지는",
+        "지도", "지를", "고자", "고서", "게도", "더니", "더라", "라고", "려는", "어요", "아요",
+    ],
+    &["자마자", "습니다", "습니까"],
 ];
 /// Endings that follow 어 or 아, alone or in a contraction.
-const AFTER_VOWEL: &[&str] = &["서", "도", "야", "요", "선", "서는", "서도"];
+const AFTER_VOWEL: &[&[&str]] = &[&["서", "도", "야", "요", "선"], &["서는", "서도"]];
 /// Endings with 으 or its like, which follow a consonant other than ㄴ, ㄹ and ㅁ, where they are a noun's particle.
-const AFTER_EU: &[&str] =
-    &["은", "을", "음", "으며", "으면", "으니", "으나", "은데", "을까", "으로", "으므로", "으면서"];
+const AFTER_EU: &[&[&str]] =
+    &[&["은", "을", "음"], &["으며", "으면", "으니", "으나", "은데", "을까", "으로"], &["으므로", "으면서"]];
 
 // Vowels and final consonants by their numbers in a syllable (Unicode, chapter 3.12).
 const EO: u32 = 4;
@@ -215,7 +107,7 @@ pub(super) fn parts(word: &str) -> Parts {
 
 /// Whether a run of Hangul is a particle and nothing else, as after a word in Latin letters.
 pub(super) fn is_particle(run: &str) -> bool {
-    PARTICLES.contains(&run)
+    PARTICLES.iter().any(|particles| particles.contains(&run))
 }
 
 /// Bytes of a syllable in UTF-8.
@@ -226,12 +118,12 @@ fn is_syllable(c: char) -> bool {
 }
 
 /// The word before the longest of some ends, if it has one and there is anything before it.
-fn without<'a>(word: &'a str, ends: &[&str]) -> Option<&'a str> {
-    // Most ends differ in their last syllable, which is quickly compared.
-    let last = word.as_bytes().last_chunk::<SYLLABLE>();
-    let near = ends.iter().filter(|end| end.as_bytes().last_chunk() == last);
-    let rests = near.filter_map(|end| word.strip_suffix(end)).filter(|rest| !rest.is_empty());
-    rests.min_by_key(|rest| rest.len())
+fn without<'a>(word: &'a str, ends: &[&[&str]]) -> Option<&'a str> {
+    let mut longest_first = ends.iter().enumerate().rev();
+    longest_first.find_map(|(shorter, ends)| {
+        let at = word.len().checked_sub((shorter + 1) * SYLLABLE).filter(|&at| at > 0)?;
+        ends.contains(&&word[at..]).then(|| &word[..at])
+    })
 }
 
 /// Finds the stems of a verb's form. Returns how many bytes of it come before the ending.
