@@ -14,6 +14,7 @@
 
 mod background;
 mod backup;
+mod containing;
 mod directory;
 mod documents;
 pub mod filter;
@@ -24,9 +25,10 @@ mod manifest;
 mod merge;
 mod open;
 mod published;
-mod query;
 mod recall;
 mod repair;
+pub mod search;
+mod selection;
 mod snapshot;
 mod status;
 mod vectors;
@@ -46,9 +48,9 @@ use std::sync::Arc;
 pub use backup::{Copied, Copying};
 pub use filter::{Filter, FilterField};
 pub use folder::{AddOptions, Progress, Report};
-pub use query::{Found, Hit, Mode, Search, Source};
 pub use recall::Sample;
 pub use repair::Repair;
+pub use search::{Found, Fusion, Hit, Mode, Scores, Search, Source, Target};
 pub use status::Status;
 pub use verify::{Effect, Problem, Remedy, Thoroughness, Verification};
 
@@ -201,7 +203,7 @@ impl Collection {
     pub fn get(&self, key: &str) -> Result<Vec<Hit>> {
         let Some(snapshot) = self.snapshot() else { return Ok(Vec::new()) };
         let chunks = snapshot.documents.chunks(By::Key(key)).map_err(|e| documents_error(&self.path, e))?;
-        Ok(chunks.into_iter().map(|c| query::hit(0.0, c)).collect())
+        Ok(chunks.into_iter().map(|c| Hit::new(0.0, Scores::default(), c)).collect())
     }
 
     /// How many committed chunks a filter selects.
@@ -218,13 +220,38 @@ impl Collection {
     pub fn count(&self, filter: &Filter) -> Result<u64> {
         filter.validate().map_err(CollectionError::from)?;
         let Some(snapshot) = self.snapshot() else { return Ok(0) };
-        let selected = snapshot.documents.select(filter).map_err(|e| documents_error(&self.path, e))?;
-        Ok(selected.slots.len() as u64)
+        Ok(snapshot.selection(filter)?.documents.slots.len() as u64)
     }
 
-    /// Starts a search; see [`Search`].
+    /// Starts a search for a text, by meaning and by words; see [`Search`].
     pub fn search<'a>(&'a self, query: &'a str) -> Search<'a> {
-        Search::new(self, query)
+        self.search_for(Target::Text(query))
+    }
+
+    /// Starts a search for a text, a vector, or what is like a document; see [`Search`].
+    pub fn search_for<'a>(&'a self, target: Target<'a>) -> Search<'a> {
+        Search::new(self, target)
+    }
+
+    /// Runs searches for many texts on all cores, which are embedded in one go. `with` says what each is to be like
+    /// beside its text. The answers are in the order of the texts.
+    ///
+    /// ```
+    /// # fn ask(collection: &gyeol::Collection) -> gyeol::Result<()> {
+    /// let found = collection.search_many(&["조수 간만", "tides"], |search| search.k(3))?;
+    /// assert_eq!(found.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Search::run`], for the first text that has one.
+    pub fn search_many<'a>(
+        &'a self,
+        queries: &[&'a str],
+        with: impl Fn(Search<'a>) -> Search<'a> + Sync,
+    ) -> Result<Vec<Found>> {
+        search::many(self, queries, with)
     }
 
     /// Makes all changes durable and visible.

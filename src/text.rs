@@ -7,6 +7,7 @@ mod blocks;
 mod chunk;
 mod decode;
 mod html;
+mod korean;
 mod lexical;
 pub mod limits;
 mod markdown;
@@ -20,7 +21,8 @@ mod walk;
 use std::ops::Range;
 
 pub use chunk::{Chunk, ChunkSize, Chunker};
-pub use lexical::lexical_terms;
+pub(crate) use lexical::single_character;
+pub use lexical::{lexical_terms, query_terms};
 pub use limits::MAX_FILE_BYTES;
 pub use read::{Fields, FileText, Refused, read};
 pub use walk::{Entry, Walk, path_name, walk};

@@ -61,6 +61,11 @@ fn the_golden_collection_is_read_and_written() {
     }
     let korean = &collection.search("고양이").mode(Mode::Lexical).run().unwrap().hits[0];
     assert_eq!((korean.key.as_str(), korean.payload["year"].as_u64()), ("ko", Some(2024)));
+    // Its terms are pairs only: what is new in a query adds to them and takes nothing away.
+    for query in ["고양이는", "잔", "고양이가 자고 있다"] {
+        let found = collection.search(query).mode(Mode::Lexical).run().unwrap();
+        assert_eq!(found.hits.iter().map(|hit| hit.key.as_str()).collect::<Vec<_>>(), ["ko"], "{query}");
+    }
     assert!(collection.get("3").unwrap().is_empty());
     let whole = |at: &Path| Collection::verify(at, Thoroughness::Full).unwrap().problems.is_empty();
     assert!(whole(&at));

@@ -8,33 +8,36 @@
 //! | `file` | term | chunk: the file it came from |
 //! | `record` | term | file record: the file |
 //! | `hash` | term | chunk with a vector: BLAKE3 of the text that was embedded |
-//! | `body` | words | chunk: headings and text, by [`lexical_terms`] |
+//! | `body` | words | chunk: headings and text, by [`crate::text::lexical_terms`] |
 //! | `payload` | JSON | chunk: what filters see of it |
 //! | `stored` | stored | a [`StoredChunk`] (payload: a document's first chunk only) or [`FileRecord`] as JSON |
 
 mod bitmap;
+mod lexical;
 mod select;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use tantivy::collector::{Count, DocSetCollector, TopDocs};
-use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::collector::{Count, DocSetCollector};
+use tantivy::query::{Query, TermQuery};
 use tantivy::schema::document::Value;
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use tantivy::{DocAddress, DocSet, Index, Searcher, TERMINATED, TantivyDocument, Term};
 
 pub(super) use bitmap::Bitmap;
+pub(super) use lexical::Ranked;
+pub(super) use select::Selected;
 
+use self::lexical::Terms;
 use super::directory::DocumentDirectory;
 use super::filter::offered;
-use crate::text::{Skipped, lexical_terms};
+use crate::text::Skipped;
 
 const TOKENIZER: &str = "gyeol";
 
@@ -229,6 +232,8 @@ pub(super) fn check_postings(index: &Index, fields: Fields) -> tantivy::Result<(
 pub(super) struct Documents {
     searcher: Searcher,
     fields: Fields,
+    /// See [`Documents::starts`].
+    starts: OnceLock<Vec<u64>>,
 }
 
 impl Documents {
@@ -237,7 +242,7 @@ impl Documents {
         guarded(|| {
             let (index, fields) = with_fields(Index::open(directory)?)?;
             let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-            Ok(Documents { searcher: reader.searcher(), fields })
+            Ok(Documents { searcher: reader.searcher(), fields, starts: OnceLock::new() })
         })
     }
 
@@ -265,11 +270,27 @@ impl Documents {
     }
 
     fn stored_chunk(&self, slot: u64) -> tantivy::Result<Option<StoredChunk>> {
-        guarded(|| {
-            let query = TermQuery::new(Term::from_field_u64(self.fields.slot, slot), IndexRecordOption::Basic);
-            let found = self.searcher.search(&query, &DocSetCollector)?;
-            found.into_iter().next().map(|address| self.stored(address)).transpose()
-        })
+        guarded(|| self.address(slot)?.map(|address| self.stored(address)).transpose())
+    }
+
+    /// Where the chunk of a slot stands.
+    fn address(&self, slot: u64) -> tantivy::Result<Option<DocAddress>> {
+        let term = Term::from_field_u64(self.fields.slot, slot);
+        for (ordinal, reader) in (0..).zip(self.searcher.segment_readers()) {
+            let slots = reader.fast_fields().u64("slot")?;
+            if !(slots.min_value()..=slots.max_value()).contains(&slot) {
+                continue;
+            }
+            let inverted = reader.inverted_index(self.fields.slot)?;
+            let Some(mut docs) = inverted.read_postings(&term, IndexRecordOption::Basic)? else { continue };
+            while docs.doc() != TERMINATED {
+                if reader.alive_bitset().is_none_or(|alive| alive.is_alive(docs.doc())) {
+                    return Ok(Some(DocAddress::new(ordinal, docs.doc())));
+                }
+                docs.advance();
+            }
+        }
+        Ok(None)
     }
 
     fn stored<T: for<'de> Deserialize<'de>>(&self, address: DocAddress) -> tantivy::Result<T> {
@@ -293,6 +314,17 @@ impl Documents {
             slots.sort_unstable();
             Ok(slots)
         })
+    }
+
+    /// The slots of the first chunks of all documents, ascending: a document's chunks have consecutive slots. Found
+    /// once.
+    pub fn starts(&self) -> tantivy::Result<&[u64]> {
+        if let Some(starts) = self.starts.get() {
+            return Ok(starts);
+        }
+        let first = Term::from_field_u64(self.fields.kind, FIRST);
+        let starts = self.slots_of(&TermQuery::new(first, IndexRecordOption::Basic))?;
+        Ok(self.starts.get_or_init(|| starts))
     }
 
     fn slot_at(&self, address: DocAddress) -> tantivy::Result<Option<u64>> {
@@ -357,70 +389,5 @@ impl Documents {
             found.sort_unstable();
             found.into_iter().map(|address| self.stored(address)).collect()
         })
-    }
-
-    /// The `k` best chunks by BM25 over the terms of a query, best first. A term that no chunk has
-    /// lowers nothing but its own share.
-    pub fn lexical(&self, query: &str, k: usize) -> tantivy::Result<Vec<(f32, StoredChunk)>> {
-        guarded(|| {
-            let mut terms: Vec<Term> = Vec::new();
-            lexical_terms(query, |term, _| {
-                let term = Term::from_field_text(self.fields.body, term);
-                if !terms.contains(&term) {
-                    terms.push(term);
-                }
-            });
-            let clause = |term| -> (Occur, Box<dyn Query>) {
-                (Occur::Should, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)))
-            };
-            let query = BooleanQuery::new(terms.into_iter().map(clause).collect());
-            let k = k.min(self.searcher.num_docs().max(1) as usize);
-            let found = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
-            let mut out = Vec::with_capacity(found.len());
-            for (score, address) in found {
-                let chunk = self.slot_at(address)?.map(|slot| self.chunk(slot)).transpose()?.flatten();
-                out.extend(chunk.map(|chunk| (score, chunk)));
-            }
-            Ok(out)
-        })
-    }
-}
-
-/// [`lexical_terms`] as tantivy's tokeniser.
-#[derive(Clone, Default)]
-struct Terms {
-    tokens: Vec<Token>,
-}
-
-struct Stream<'a> {
-    tokens: &'a mut Vec<Token>,
-    next: usize,
-}
-
-impl Tokenizer for Terms {
-    type TokenStream<'a> = Stream<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> Stream<'a> {
-        self.tokens.clear();
-        lexical_terms(text, |term, range| {
-            let (offset_from, offset_to, position) = (range.start, range.end, self.tokens.len());
-            self.tokens.push(Token { offset_from, offset_to, position, text: term.to_owned(), position_length: 1 });
-        });
-        Stream { tokens: &mut self.tokens, next: 0 }
-    }
-}
-
-impl TokenStream for Stream<'_> {
-    fn advance(&mut self) -> bool {
-        self.next += 1;
-        self.next <= self.tokens.len()
-    }
-
-    fn token(&self) -> &Token {
-        &self.tokens[self.next - 1]
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        &mut self.tokens[self.next - 1]
     }
 }

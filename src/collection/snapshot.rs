@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::directory::{self, DocumentDirectory};
-use super::documents::Documents;
+use super::documents::{Documents, StoredChunk};
 use super::manifest::{FileEntry, Manifest, SegmentEntry};
 use super::published::State;
+use super::selection::Selections;
 use crate::error::{CollectionError, Error, IndexError, Result, StoreError};
 use crate::index::{Effort, Places, RowSet, Segment, Work};
 use crate::store::file::{self, Kind, Section, Sections};
@@ -23,6 +24,8 @@ pub(super) struct Snapshot {
     pub manifest: Arc<Manifest>,
     pub documents: Arc<Documents>,
     pub segments: Vec<Arc<LiveSegment>>,
+    pub selections: Selections,
+    root: PathBuf,
 }
 
 impl State for Snapshot {
@@ -120,7 +123,7 @@ impl Snapshot {
                 None => Arc::new(open_segment(&**storage, &manifest, entry)?),
             });
         }
-        Ok(Snapshot { manifest, documents, segments })
+        Ok(Snapshot { manifest, documents, segments, selections: Selections::default(), root })
     }
 
     /// The `k` nearest live rows of all segments; with `among` only those are searched, which has places for each
@@ -147,6 +150,28 @@ impl Snapshot {
         rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         rows.truncate(k);
         Ok(Nearest { rows, work: all_work })
+    }
+
+    /// An error of the document store as ours.
+    pub fn documents_error(&self, error: tantivy::TantivyError) -> Error {
+        documents_error(&self.root, error)
+    }
+
+    /// The chunk of a slot, which must have one.
+    pub fn chunk(&self, slot: u64) -> Result<StoredChunk> {
+        let chunk = self.documents.chunk(slot).map_err(|e| self.documents_error(e))?;
+        let reason = || format!("no text for vector {slot}");
+        chunk.ok_or_else(|| CollectionError::Corrupt { path: self.root.clone(), reason: reason() }.into())
+    }
+
+    /// The distance of the vector of a slot from a query, if it has a vector.
+    pub fn distance(&self, query: &[f32], slot: u64) -> Result<Option<f32>, IndexError> {
+        for live in &self.segments {
+            if let Some(row) = live.segment.row_of(slot)? {
+                return live.segment.distance(query, row).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Compares graphs, partitions and codes with their checksums, those not yet compared; [`Snapshot::warnings`]

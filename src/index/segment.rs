@@ -147,6 +147,47 @@ impl Segment {
         Ok(self.slots.binary_search(&slot).ok().map(|row| row as u32))
     }
 
+    /// Calls `take` with the rows of those of some slots, ascending, that the segment has.
+    ///
+    /// # Errors
+    /// [`IndexError::Store`] when the slots are damaged.
+    #[cfg(feature = "collection")]
+    pub fn rows_of(&self, slots: impl Iterator<Item = u64>, mut take: impl FnMut(u32)) -> Result<(), IndexError> {
+        self.slots.check_all()?;
+        let mut row = 0;
+        for slot in slots {
+            if self.slots.is_empty() {
+                u32::try_from(slot).ok().filter(|&row| (row as usize) < self.len).into_iter().for_each(&mut take);
+                continue;
+            }
+            // Steps that grow: slots lie close where many are asked for, and far where few are.
+            let mut step = 1;
+            while self.slots.get(row + step).is_some_and(|&at| at <= slot) {
+                row += step;
+                step *= 2;
+            }
+            let end = (row + step).min(self.slots.len());
+            row += self.slots[row..end].partition_point(|&at| at < slot);
+            match self.slots.get(row) {
+                Some(&at) if at == slot => take(row as u32),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The distance of a row from a query that has the segment's dimension.
+    ///
+    /// # Errors
+    /// As [`Segment::row`], and [`IndexError::Query`].
+    #[cfg(feature = "collection")]
+    pub fn distance(&self, query: &[f32], row: u32) -> Result<f32, IndexError> {
+        let query = super::door::prepare_query(self.metric, self.dim, query)?;
+        let (values, _) = self.row(row)?;
+        Ok(self.metric.public_distance(self.kernels.rank(self.metric, &query, &values)))
+    }
+
     /// A row as it is compared (length 1 for cosine), with the length it had.
     #[cfg(feature = "collection")]
     ///

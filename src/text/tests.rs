@@ -313,20 +313,3 @@ fn long_texts_are_cut_into_blocks_without_loss() {
     let parts = blocks::blocks(&fenced, Format::Markdown);
     assert_eq!(&fenced[parts[1].clone()], "after\n", "a fence is kept whole");
 }
-
-#[test]
-fn terms_find_inflected_forms() {
-    let terms = |text: &str| {
-        let mut out = Vec::new();
-        lexical_terms(text, |term, range| {
-            assert!(range.end <= text.len());
-            out.push(term.to_owned());
-        });
-        out
-    };
-    assert_eq!(terms("학교에 Running 2026년 A급"), ["학교", "교에", "run", "2026", "년", "a", "급"]);
-    assert_eq!(terms("files"), terms("FILE"));
-    assert_eq!(terms("日本語"), ["日本", "本語"]);
-    assert!(terms(" -- …").is_empty());
-    assert_eq!(terms(&"z".repeat(500))[0].len(), 64);
-}
