@@ -222,9 +222,11 @@ impl FilterField {
         self.check(Check::Is(Order::AtLeast, value.into()))
     }
 
-    /// One value is at least the first and at most the second.
+    /// One value is at least the first and at most the second. Bounds of two kinds have none between them.
     pub fn between(self, from: impl Into<Value>, to: impl Into<Value>) -> Filter {
-        self.check(Check::Between(from.into(), to.into()))
+        let (from, to) = (from.into(), to.into());
+        let one_kind = std::mem::discriminant(&from) == std::mem::discriminant(&to);
+        self.check(if one_kind { Check::Between(from, to) } else { Check::OneOf(Vec::new()) })
     }
 
     /// A value is one of these.

@@ -146,7 +146,7 @@ impl Condition {
     /// Whether it holds for a chunk.
     pub fn holds(&self, key: &str, path: Option<&str>, payload: &Map<String, Json>) -> bool {
         let intervals = self.check.intervals();
-        let mut satisfied = |value: Scalar<'_>| match (&self.check, &intervals, value) {
+        let satisfied = |value: Scalar<'_>| match (&self.check, &intervals, value) {
             (_, Some(intervals), value) => intervals.iter().any(|interval| interval.has(value)),
             (Check::Like(glob), None, Scalar::Text(text)) => glob.fits(text),
             (check, None, _) => *check == Check::Exists,

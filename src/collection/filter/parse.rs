@@ -230,12 +230,12 @@ impl Parser {
         self.at += 1;
         let mut values = Vec::new();
         while !self.sign(close) {
-            if !values.is_empty() && !self.sign(",") {
-                return Err(self.expected(&format!("`,` or `{close}`")));
-            }
             values.push(self.value()?);
             if values.len() > MAX_VALUES {
                 return Err((column, format!("this list has more than {MAX_VALUES} values; ask in parts")));
+            }
+            if !self.sign(",") && !matches!(self.peek(), Kind::Sign(sign) if *sign == close) {
+                return Err(self.expected(&format!("`,` or `{close}`")));
             }
         }
         Ok(values)

@@ -9,6 +9,7 @@ use super::small::Small;
 use super::*;
 use crate::collection::filter::tests::{NAMES, TEXTS, filters, numbers};
 use crate::collection::filter::{MAX_FILTERED_BYTES, MAX_NAME_BYTES, MAX_NESTING};
+use crate::error::Error;
 
 /// A collection and what it should hold: the chunks by their slots.
 struct Model {
@@ -139,7 +140,7 @@ fn the_store_selects_what_matches() {
         }
     }
     // Most filters tell some chunks from others, or the test would show little.
-    assert!(some > 1_000, "{some}");
+    assert!(some > 500, "{some}");
     let segments = model.collection.snapshot().unwrap().documents.segments().0;
     assert!(segments > 1, "{segments}");
 }
@@ -208,8 +209,8 @@ fn what_is_not_offered_is_missing() {
     let payload = json!({
         "long": text(MAX_FILTERED_BYTES + 1), "longest": [text(100_000)], "fits": text(MAX_FILTERED_BYTES),
         "n": nested(MAX_NESTING), "m": { "n": nested(MAX_NESTING) }, "lists": lists(MAX_NESTING), "more": lists(60),
-        "": 1, "\u{0}": 1, "\u{1}": 1, "k".repeat(MAX_NAME_BYTES): 1, "k".repeat(MAX_NAME_BYTES + 1): 1,
-        "k".repeat(70_000): { "a": 1 },
+        "": 1, "\u{0}": 1, "\u{1}": 1, ("k".repeat(MAX_NAME_BYTES)): 1, ("k".repeat(MAX_NAME_BYTES + 1)): 1,
+        ("k".repeat(70_000)): { "a": 1 },
     });
     model.add("a", None, &payload);
     model.commit();
@@ -234,7 +235,7 @@ fn many_documents_are_selected_in_one_segment() {
     let mut model = Model::new(&home);
     for i in 0..3_000u64 {
         let payload = match i % 3 {
-            0 => json!({ "n": i, "s": format!("s{}", i % 100), "tags": [i % 7, i % 5] }),
+            0 => json!({ "n": i, "tens": i * 10, "s": format!("s{}", i % 100), "tags": [i % 7, i % 5] }),
             1 => json!({ "n": i as f64 + 0.5, "s": [format!("s{}", i % 10), "both"] }),
             _ => json!({ "s": { "deep": i } }),
         };
@@ -269,6 +270,11 @@ fn many_documents_are_selected_in_one_segment() {
     ] {
         model.check(&expression.parse().unwrap());
         assert!(!model.expected(&expression.parse().unwrap()).is_empty(), "{expression}");
+    }
+    for expression in
+        ["tens between 31 and 59", "tens between 61 and 61", "tens < 0", "tens > 1e9", "s > 'z'", "s < 'a'"]
+    {
+        model.check(&expression.parse().unwrap());
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::ops::{Bound, Range, RangeInclusive};
 
-use tantivy::columnar::column_index::MultiValueIndex;
 use tantivy::columnar::{Column, ColumnIndex, ColumnType, DynamicColumn, DynamicColumnHandle, StrColumn, TermOrdHit};
 use tantivy::{DateTime, SegmentReader, TantivyError};
 
@@ -38,9 +37,6 @@ impl<'a> Columns<'a> {
                 ColumnIndex::Empty { .. } => continue,
                 ColumnIndex::Full => (0..self.reader.max_doc()).collect(),
                 ColumnIndex::Optional(index) => index.iter_non_null_docs().collect(),
-                ColumnIndex::Multivalued(MultiValueIndex::MultiValueIndexV2(index)) => {
-                    index.optional_index.iter_non_null_docs().collect()
-                }
                 ColumnIndex::Multivalued(index) => index.iter_non_null_docs().collect(),
             };
             docs.insert(&with_value)?;
@@ -180,6 +176,10 @@ fn insert<T>(column: &Column<T>, range: RangeInclusive<T>, docs: &mut Bitmap) ->
 where
     T: PartialOrd + Copy + Debug + Send + Sync + 'static,
 {
+    // A range below all values would be taken for the smallest one.
+    if *range.end() < column.min_value() || *range.start() > column.max_value() {
+        return Ok(());
+    }
     let mut found = Vec::new();
     column.get_docids_for_value_range(range, 0..column.num_docs(), &mut found);
     docs.insert(&found)

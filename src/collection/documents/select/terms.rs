@@ -40,7 +40,7 @@ impl<'a> Terms<'a> {
 
     /// Adds the documents of one term.
     pub fn one(&mut self, term: &[u8], docs: &mut Bitmap) -> tantivy::Result<()> {
-        match self.inverted.terms().get([&self.prefix, term].concat())? {
+        match self.inverted.terms().get([&self.prefix[..], term].concat())? {
             Some(info) => self.insert(&info, docs),
             None => Ok(()),
         }
@@ -54,7 +54,7 @@ impl<'a> Terms<'a> {
         keep: Option<&dyn Fn(&str) -> bool>,
         docs: &mut Bitmap,
     ) -> tantivy::Result<()> {
-        let whole = |term: &[u8]| [&self.prefix, term].concat();
+        let whole = |term: &[u8]| [&self.prefix[..], term].concat();
         let range = self.inverted.terms().range();
         let range = match lower {
             Bound::Included(term) => range.ge(whole(term)),
