@@ -1,10 +1,14 @@
 //! What can be typed.
 
+mod search;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gyeol::Effort;
 use gyeol::collection::Sample;
+
+pub use search::SearchArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 nothing found, 2 usage, 3 no collection, 4 damaged or newer format, 5 locked, 6 model or provider, \
@@ -22,7 +26,7 @@ pub struct Cli {
 pub enum Command {
     /// Build or refresh the collection of a folder
     Index(IndexArgs),
-    /// Find texts by meaning, or by words
+    /// Find texts by meaning and by words
     Search(SearchArgs),
     /// Show the size and make of a collection
     Status(StatusArgs),
@@ -77,45 +81,6 @@ pub struct IndexArgs {
     /// Print no progress and no summary
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// Find texts by meaning, or by words
-///
-/// A query of which the model knows no word is searched by words.
-#[derive(Debug, Args)]
-pub struct SearchArgs {
-    /// What to look for; several words need no quotes
-    #[arg(value_name = "QUERY", required = true)]
-    pub query: Vec<String>,
-    /// How many hits
-    #[arg(short, value_name = "K", default_value_t = 10)]
-    pub k: usize,
-    /// The collection: a folder, or its .gyeol [default: found upward from here]
-    #[arg(long = "in", value_name = "PATH")]
-    pub collection: Option<PathBuf>,
-    /// By meaning; the default
-    #[arg(long, conflicts_with = "lexical")]
-    pub dense: bool,
-    /// By words (BM25)
-    #[arg(long, conflicts_with_all = ["ef", "recall"])]
-    pub lexical: bool,
-    /// Compare with every vector instead of walking the graph
-    #[arg(long, conflicts_with_all = ["ef", "recall", "lexical"])]
-    pub exact: bool,
-    #[command(flatten)]
-    pub effort: EffortArgs,
-    /// Compare graphs and codes with their checksums before they are used, which reads them whole
-    #[arg(long, conflicts_with = "lexical")]
-    pub paranoid: bool,
-    /// Tell how the vectors were searched: the plan, the effort and the rows compared
-    #[arg(long)]
-    pub explain: bool,
-    /// Print whole texts instead of their beginnings
-    #[arg(long)]
-    pub full: bool,
-    /// Print the hits as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// How much work a walk through the graph does.

@@ -40,7 +40,6 @@ impl Bitmap {
     }
 
     /// Whether a document is in it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the lexical leg"))]
     pub fn contains(&self, doc: DocId) -> bool {
         self.words.get(doc as usize / 64).is_some_and(|word| word >> (doc % 64) & 1 == 1)
     }
