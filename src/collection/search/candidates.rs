@@ -159,39 +159,18 @@ fn with_both(
     Ok(out)
 }
 
-/// Mean and standard deviation of the best scores of one way.
-#[derive(Clone, Copy)]
-struct Spread {
-    mean: f32,
-    deviation: f32,
-    /// The least of them, for a chunk that has no score.
-    least: f32,
-}
-
-impl Spread {
-    fn of(leg: &Leg) -> Self {
-        let best = &leg.best[..leg.best.len().min(Fusion::POOL)];
-        let n = best.len().max(1) as f64;
-        let mean = best.iter().map(|r| f64::from(r.score)).sum::<f64>() / n;
-        let variance = best.iter().map(|r| (f64::from(r.score) - mean).powi(2)).sum::<f64>() / n;
-        let deviation = if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 };
-        Spread { mean: mean as f32, deviation, least: best.last().map_or(0.0, |r| r.score) }
-    }
-
-    fn standard(self, score: Option<f32>) -> f32 {
-        (score.unwrap_or(self.least) - self.mean) / self.deviation
-    }
-}
-
 fn by_scores(mut candidates: Vec<Candidate>, (dense, lexical): (&Leg, &Leg), weight: f32) -> Ranking {
-    let (meaning, words) = (Spread::of(dense), Spread::of(lexical));
-    let fuse = |dense, lexical| weight * words.standard(lexical) + (1.0 - weight) * meaning.standard(dense);
+    let best = lexical.best.first().map_or(0.0, |best| best.score);
+    let best = if best > 0.0 { best } else { 1.0 };
+    let fuse = |meaning: f32, words: f32| weight * words / best + (1.0 - weight) * meaning;
     for candidate in &mut candidates {
-        candidate.score = fuse(candidate.scores.dense, candidate.scores.lexical);
+        let Scores { dense, lexical, .. } = candidate.scores;
+        candidate.score = fuse(dense.unwrap_or(0.0), lexical.unwrap_or(0.0));
     }
     candidates.sort_unstable_by(Candidate::order);
     let rest = if lexical.all { 0.0 } else { lexical.least() };
-    let least = fuse(Some(dense.least()).filter(|least| least.is_finite()), Some(rest));
+    // What has no vector has 0 by meaning.
+    let least = fuse(if dense.all { 0.0 } else { dense.least().max(0.0) }, rest);
     Ranking { candidates, all: dense.all && lexical.all, least, work: Vec::new() }
 }
 

@@ -31,9 +31,9 @@ impl fmt::Display for Mode {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fusion {
-    /// `lexical * words + (1 - lexical) * meaning`, each as standard deviations above the mean of its own best
-    /// [`Fusion::POOL`] (for a chunk that is not among them, its score is computed). Scores of one search
-    /// compare with each other, not with those of another query.
+    /// `lexical * BM25 / the best BM25 of the query + (1 - lexical) * cosine`: from 0 to 1, but for cosines under 0. Each
+    /// chunk that is among the best [`Fusion::POOL`] of the one or the other is scored by both. A chunk without a
+    /// vector has the cosine 0.
     Scores {
         /// The weight of words, from 0 to 1.
         lexical: f32,
@@ -50,7 +50,7 @@ pub enum Fusion {
 }
 
 impl Fusion {
-    /// The weight of words when nothing else is said: see BENCHMARKS.md for how it was chosen.
+    /// The weight of words when nothing else is said: the table in BENCHMARKS.md tells why.
     pub const DEFAULT_LEXICAL: f32 = 0.6;
     /// The `k` of [`Fusion::Ranks`] when nothing else is said.
     pub const DEFAULT_RANK_K: f32 = 60.0;
