@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tantivy::index::SegmentId;
+use tantivy::postings::Postings;
 use tantivy::query::{Bm25StatisticsProvider, Bm25Weight, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
@@ -37,7 +38,7 @@ impl Containing {
             let mut docs = inverted.read_postings_from_terminfo(info, IndexRecordOption::WithFreqs)?;
             while docs.doc() != TERMINATED {
                 if let Some(frequency) = frequency.get_mut(docs.doc() as usize) {
-                    *frequency += tantivy::Postings::term_freq(&docs);
+                    *frequency += docs.term_freq();
                 }
                 docs.advance();
             }
