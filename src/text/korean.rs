@@ -140,6 +140,11 @@ fn verb(word: &str, stems: &mut Vec<String>) -> usize {
         open(&joined(head, with_coda(last, 0)), stems);
         return if matches!(last, '었' | '았' | '였') && !head.is_empty() { head.len() } else { rest.len() };
     }
+    // 이끈다, 본다: ㄴ is of the ending.
+    if coda == FINAL_N && word[rest.len()..].starts_with('다') {
+        stems.push(joined(head, with_coda(last, 0)));
+        return rest.len();
+    }
     if matches!(last, '겠' | '시') && !head.is_empty() {
         stems.push(steady(head));
         return head.len();
@@ -267,6 +272,7 @@ mod tests {
             ("아름다운", "아름다운", "아름다운", "아름다우 아름다"),
             ("했다", "했다", "했", "하"),
             ("봤다", "봤다", "봤", "보"),
+            ("본다", "본다", "본", "보"),
             ("컸다", "컸다", "컸", "크 커"),
             ("지은", "지", "지", "지"),
             ("서울은", "서울", "서울", ""),

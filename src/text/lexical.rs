@@ -31,7 +31,7 @@ const COMMON_STEMS: [&str; 3] = ["하", "이", "되"];
 /// What a term counts for in a query: the pairs of a word's particle or ending,
 const ENDING: f32 = 0.5;
 /// the stem that a verb may have, a part of a word of letters and digits,
-const GUESSED: f32 = 0.5;
+const GUESSED: f32 = 0.7;
 /// and a word that every text has.
 const COMMON: f32 = 0.1;
 /// A word's pairs together count for the number of its pairs to the power of 2/3: a long one says more, though not
