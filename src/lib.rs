@@ -11,6 +11,7 @@
 //! | `collection` | folders, chunks, keys, payloads, commits, search by words |
 //! | `builtin` | the built-in English + Korean model |
 //! | `cli` (default) | both, and the `gyeol` binary |
+//! | `rerank` | `collection`, and cross-encoders that are loaded from a folder |
 //!
 //! Functions that can fail answer with [`Error`] or the narrower enum of their module; no call
 //! panics, prints or exits because of data from outside. Work on many rows or texts runs on rayon's
@@ -22,9 +23,13 @@ pub mod embed;
 pub mod error;
 pub mod index;
 pub mod metric;
+#[cfg(feature = "collection")]
+pub mod rerank;
 pub mod store;
 #[cfg(feature = "collection")]
 pub mod text;
+#[cfg(feature = "rerank")]
+mod transformer;
 pub mod vectors;
 
 #[cfg(feature = "collection")]
@@ -33,6 +38,8 @@ pub use embed::Embedder;
 pub use error::{Error, Result};
 pub use index::{Effort, Flat, Hnsw, HnswParams, Index, Layout, Neighbor, RowStorage};
 pub use metric::Metric;
+#[cfg(feature = "collection")]
+pub use rerank::Reranker;
 pub use vectors::{Vectors, VectorsView};
 
 /// The README's program is tested here.

@@ -4,14 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("vectors", &["error"]),
     ("metric", &["error", "vectors"]),
     ("store", &["error", "vectors"]),
     ("index", &["error", "vectors", "metric", "store"]),
     ("text", &["error"]),
+    ("transformer", &["error"]),
     ("embed", &["error", "vectors"]),
+    ("rerank", &["error", "transformer"]),
     ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed"]),
     ("cli", &[]),
 ];
