@@ -14,7 +14,7 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("transformer", &["error"]),
     ("embed", &["error", "vectors"]),
     ("rerank", &["error", "transformer"]),
-    ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed"]),
+    ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed", "rerank"]),
     ("cli", &[]),
 ];
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use gyeol::collection::search::Cursor;
 use gyeol::collection::{Found, Mode, Search, Target};
+use gyeol::rerank::Reranker;
 use gyeol::{Collection, Effort, Filter, Hit};
 
 use self::answer::Answer;
@@ -26,10 +27,11 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     let filter = args.filter.as_deref().map(parsed::<Filter>).transpose()?;
     let after = args.shape.after.as_deref().map(parsed::<Cursor>).transpose()?;
     let vector = args.vector.as_deref().map(vector).transpose()?;
+    let reranker = reranker(args)?;
     let path = locate::collection(args.collection.as_deref())?;
     let collection = Collection::open(path, gyeol::embed::builtin())?;
     let text = args.query.join(" ");
-    let asked = Asked { args, filter: filter.as_ref(), after };
+    let asked = Asked { args, filter: filter.as_ref(), after, reranker: reranker.as_deref() };
     let any = match (&args.queries, &args.like, &vector) {
         (Some(queries), _, _) => many(&asked, &collection, queries)?,
         (_, Some(key), _) => one(&asked, None, collection.search_for(Target::Key(key)))?,
@@ -55,11 +57,25 @@ fn vector(path: &Path) -> Result<Vec<f32>, Failure> {
     Ok(rows.row(0).to_vec())
 }
 
+#[cfg(feature = "rerank")]
+fn reranker(args: &SearchArgs) -> Result<Option<Box<dyn Reranker>>, Failure> {
+    use gyeol::rerank::{CrossEncoder, CrossEncoderOptions};
+    let Some(folder) = &args.shape.rerank else { return Ok(None) };
+    let reranker = CrossEncoder::open(folder, &CrossEncoderOptions::default()).map_err(gyeol::Error::from)?;
+    Ok(Some(Box::new(reranker)))
+}
+
+#[cfg(not(feature = "rerank"))]
+fn reranker(_: &SearchArgs) -> Result<Option<Box<dyn Reranker>>, Failure> {
+    Ok(None)
+}
+
 /// What was typed beside the query.
 struct Asked<'a> {
     args: &'a SearchArgs,
     filter: Option<&'a Filter>,
     after: Option<Cursor>,
+    reranker: Option<&'a dyn Reranker>,
 }
 
 impl<'a> Asked<'a> {
@@ -71,6 +87,9 @@ impl<'a> Asked<'a> {
         let mut search = args.shape.shape(search, self.after);
         if let Some(filter) = self.filter {
             search = search.filter(filter);
+        }
+        if let Some(reranker) = self.reranker {
+            search = search.rerank(reranker);
         }
         let texts = args.unlike.iter().map(|text| Target::Text(text));
         texts.chain(args.unlike_key.iter().map(|key| Target::Key(key))).fold(search, Search::unlike)
@@ -110,7 +129,6 @@ fn many(asked: &Asked<'_>, collection: &Collection, path: &Path) -> Result<bool,
         }
         before += queries.len();
         let texts: Vec<&str> = queries.iter().map(String::as_str).collect();
-        let asked = Asked { args: asked.args, filter: asked.filter, after: None };
         let all = collection.search_many(&texts, |search| asked.of(search))?;
         for (query, found) in texts.iter().zip(&all) {
             any |= !found.hits.is_empty();

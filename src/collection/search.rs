@@ -21,6 +21,7 @@ use super::selection::Selection;
 use super::snapshot::Snapshot;
 use crate::error::{CollectionError, IndexError, Result};
 use crate::index::{Effort, Work};
+use crate::rerank::Reranker;
 
 /// Candidates of which hits with variety are chosen: this many times the hits asked for, and no fewer than
 /// [`LEAST_DIVERSE`].
@@ -87,6 +88,8 @@ pub struct Search<'a> {
     min_score: Option<f32>,
     per_document: Option<usize>,
     mmr: Option<f32>,
+    reranker: Option<&'a dyn Reranker>,
+    rerank_pool: usize,
     after: Option<Cursor>,
     effort: Effort,
     paranoid: bool,
@@ -95,6 +98,8 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     /// Hits when nothing else is asked for.
     pub const DEFAULT_K: usize = 10;
+    /// Candidates that a reranker is given when nothing else is said.
+    pub const DEFAULT_RERANK_POOL: usize = 50;
 
     pub(super) fn new(collection: &'a Collection, target: Target<'a>) -> Self {
         Search {
@@ -108,6 +113,8 @@ impl<'a> Search<'a> {
             min_score: None,
             per_document: None,
             mmr: None,
+            reranker: None,
+            rerank_pool: Self::DEFAULT_RERANK_POOL,
             after: None,
             effort: Effort::default(),
             paranoid: false,
@@ -164,6 +171,20 @@ impl<'a> Search<'a> {
     /// least 200; pages end with these.
     pub fn mmr(mut self, lambda: f32) -> Self {
         self.mmr = Some(lambda);
+        self
+    }
+
+    /// A second look at the best candidates, [`Search::DEFAULT_RERANK_POOL`] or `k` if that is more, by a model that
+    /// reads the query and a text together: its scores are then those of the hits, and what [`Search::min_score`]
+    /// compares. Only for [`Target::Text`]; pages end with these candidates.
+    pub fn rerank(mut self, reranker: &'a dyn Reranker) -> Self {
+        self.reranker = Some(reranker);
+        self
+    }
+
+    /// How many candidates [`Search::rerank`] looks at; more are slower.
+    pub fn rerank_pool(mut self, candidates: usize) -> Self {
+        self.rerank_pool = candidates;
         self
     }
 
@@ -225,6 +246,9 @@ impl<'a> Search<'a> {
         if self.min_score.is_some_and(f32::is_nan) {
             return refuse("the least score is not a number".to_owned());
         }
+        if self.reranker.is_some() && !matches!(self.target, Target::Text(_)) {
+            return refuse("a reranker compares texts with a text; ask with one".to_owned());
+        }
         if let Some(filter) = self.filter {
             filter.validate().map_err(CollectionError::from)?;
         }
@@ -277,44 +301,68 @@ impl<'a> Search<'a> {
     ) -> Result<(Vec<Candidate>, Option<Cursor>, Vec<Work>)> {
         let metric = self.collection.metric();
         let how = How { mode, fusion: self.fusion, effort: self.effort, metric, selection };
+        let by_order = self.mmr.is_none() && self.reranker.is_none();
         let offset = self.after.map_or(0, |after| after.offset);
         let wanted = offset.saturating_add(self.k);
-        let by_order = self.mmr.is_none();
-        let pool = match self.after {
-            _ if by_order => 0,
-            Some(after) => after.pool,
-            None => self.k.saturating_mul(DIVERSE).max(LEAST_DIVERSE),
-        };
-        let enough = if by_order { wanted } else { pool };
-        let per = if self.per_document.is_some() { PER_DOCUMENT_DEPTH } else { 1 };
-        let mut depth = if enough >= usize::MAX / 8 { FIRST_DEPTH } else { enough.saturating_mul(per) };
-        let (mut shaped, all, work) = loop {
-            let Ranking { mut candidates, all, least, work } = rank(snapshot, asked, how, depth)?;
-            // What ranks are made of changes with the depth: beyond it nothing is known.
-            if let Some(score) = self.min_score {
-                shape::at_least(&mut candidates, score);
-            }
-            if let Some(most) = self.per_document {
-                shape::per_document(snapshot, &mut candidates, most)?;
-            }
-            let over = self.min_score.is_some_and(|score| least < score);
-            if candidates.len() >= enough || all || over {
-                break (candidates, all || over, work);
-            }
-            depth = depth.saturating_mul(4);
-        };
+        let pool = self.pool();
+        let (mut shaped, all, work) = self.shaped(snapshot, asked, how, if by_order { wanted } else { pool })?;
         let (more, page): (bool, Vec<Candidate>) = if by_order {
             let from = self.after.map_or(0, |after| shaped.partition_point(|c| !after.is_before(c)));
             let rest = &shaped[from..];
             (rest.len() > self.k || !all, rest.iter().take(self.k).copied().collect())
         } else {
             shaped.truncate(pool);
-            let chosen = shape::diverse(snapshot, &shaped, self.mmr.unwrap_or(1.0), wanted)?;
-            (shaped.len() > wanted, chosen.into_iter().skip(offset).collect())
+            if let (Some(reranker), Some(words)) = (self.reranker, asked.words) {
+                shape::rerank(snapshot, reranker, words, &mut shaped)?;
+                self.min_score.iter().for_each(|&score| shape::at_least(&mut shaped, score));
+            }
+            let count = shaped.len();
+            if let Some(lambda) = self.mmr {
+                shaped = shape::diverse(snapshot, &shaped, lambda, wanted)?;
+            }
+            (count > wanted, shaped.into_iter().skip(offset).take(self.k).collect())
         };
         let last = page.last().filter(|_| more && page.len() == self.k);
         let next = last.map(|last| Cursor { offset: wanted, pool, last: (last.score.to_bits(), last.slot) });
         Ok((page, next, work))
+    }
+
+    /// The candidates that variety and a reranker choose from.
+    fn pool(&self) -> usize {
+        match (self.after, self.reranker, self.mmr) {
+            (Some(after), _, _) => after.pool,
+            (None, Some(_), _) => self.rerank_pool.max(self.k),
+            (None, None, Some(_)) => self.k.saturating_mul(DIVERSE).max(LEAST_DIVERSE),
+            (None, None, None) => 0,
+        }
+    }
+
+    /// At least so many candidates, if there are as many, that are over the least score and not too many of a
+    /// document; whether these are all; and what finding them took.
+    fn shaped(
+        &self,
+        snapshot: &Snapshot,
+        asked: &Asked<'_>,
+        how: How<'_>,
+        enough: usize,
+    ) -> Result<(Vec<Candidate>, bool, Vec<Work>)> {
+        let per = if self.per_document.is_some() { PER_DOCUMENT_DEPTH } else { 1 };
+        let mut depth = if enough >= usize::MAX / 8 { FIRST_DEPTH } else { enough.saturating_mul(per) };
+        let min_score = self.min_score.filter(|_| self.reranker.is_none());
+        loop {
+            let Ranking { mut candidates, all, least, work } = rank(snapshot, asked, how, depth)?;
+            if let Some(score) = min_score {
+                shape::at_least(&mut candidates, score);
+            }
+            if let Some(most) = self.per_document {
+                shape::per_document(snapshot, &mut candidates, most)?;
+            }
+            let all = all || min_score.is_some_and(|score| least < score);
+            if candidates.len() >= enough || all {
+                return Ok((candidates, all, work));
+            }
+            depth = depth.saturating_mul(4);
+        }
     }
 }
 

@@ -132,6 +132,10 @@ pub struct ShapeArgs {
     /// Variety among the hits: 1 is relevance alone, 0 variety alone
     #[arg(long, value_name = "LAMBDA")]
     pub mmr: Option<f32>,
+    /// A second look at the best 50 by the cross-encoder in this folder
+    #[cfg(feature = "rerank")]
+    #[arg(long, value_name = "FOLDER")]
+    pub rerank: Option<PathBuf>,
     /// The page after the one that told this cursor
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use super::candidates::Candidate;
+use crate::collection::folder::embedded_text;
 use crate::collection::snapshot::Snapshot;
 use crate::error::Result;
+use crate::rerank::{Reranker, scores};
 use crate::vectors::norm;
 
 /// Drops candidates under a score; they are sorted by it.
@@ -22,6 +24,23 @@ pub(super) fn per_document(snapshot: &Snapshot, candidates: &mut Vec<Candidate>,
         *count += 1;
         *count <= most
     });
+    Ok(())
+}
+
+/// Gives candidates the scores of a reranker, and their order.
+pub(super) fn rerank(
+    snapshot: &Snapshot,
+    reranker: &dyn Reranker,
+    query: &str,
+    candidates: &mut [Candidate],
+) -> Result<()> {
+    let text = |candidate: &Candidate| Ok(embedded_text(&snapshot.chunk(candidate.slot)?));
+    let texts = candidates.iter().map(text).collect::<Result<Vec<String>>>()?;
+    for (candidate, score) in candidates.iter_mut().zip(scores(reranker, query, &texts)?) {
+        candidate.score = score;
+        candidate.scores.rerank = Some(score);
+    }
+    candidates.sort_unstable_by(Candidate::order);
     Ok(())
 }
 
