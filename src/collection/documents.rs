@@ -17,7 +17,7 @@ mod select;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -229,6 +229,8 @@ pub(super) fn check_postings(index: &Index, fields: Fields) -> tantivy::Result<(
 pub(super) struct Documents {
     searcher: Searcher,
     fields: Fields,
+    /// The chunks of each segment, for filters; found when the first one is asked.
+    living: OnceLock<Vec<Bitmap>>,
 }
 
 impl Documents {
@@ -237,7 +239,7 @@ impl Documents {
         guarded(|| {
             let (index, fields) = with_fields(Index::open(directory)?)?;
             let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-            Ok(Documents { searcher: reader.searcher(), fields })
+            Ok(Documents { searcher: reader.searcher(), fields, living: OnceLock::new() })
         })
     }
 
