@@ -42,10 +42,10 @@ impl Embedder for Two {
 fn document(i: usize) -> NewDocument {
     let mixed = i.wrapping_mul(2_654_435_761) % 1_000_003;
     let payload = json!({
-        "half": if mixed % 2 == 0 { "ko" } else { "en" }, "hundredth": format!("c{}", mixed % 100), "n": mixed % 1_000,
+        "half": if mixed.is_multiple_of(2) { "ko" } else { "en" }, "hundredth": format!("c{}", mixed % 100), "n": mixed % 1_000,
         "score": (mixed % 1_000) as f64 + 0.25, "tags": [format!("t{}", mixed % 2), format!("u{}", mixed % 50)],
         "name": format!("name-{mixed:07}"), "day": format!("20{:02}-{:02}-15", mixed % 20, mixed % 12 + 1),
-        "rare": if mixed % 100 == 0 { json!(1) } else { json!(null) },
+        "rare": if mixed.is_multiple_of(100) { json!(1) } else { json!(null) },
     });
     NewDocument {
         key: format!("notes/{:03}/{i}", mixed % 100),

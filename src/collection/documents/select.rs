@@ -29,7 +29,7 @@ const LATE: (&str, &str) = ("2262", ":");
 #[derive(Debug)]
 pub(in crate::collection) struct Selected {
     /// The chunks in each tantivy segment, in the order of the searcher's.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the lexical leg"))]
+    #[cfg_attr(not(all(test, feature = "builtin")), expect(dead_code, reason = "for the lexical leg"))]
     pub docs: Vec<Bitmap>,
     /// The slots of all of them, ascending.
     pub slots: Vec<u64>,
