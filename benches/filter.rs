@@ -27,7 +27,9 @@ impl Embedder for Two {
     fn embed_many(&self, texts: &[&str], _role: Role) -> Result<Embeddings, EmbedError> {
         let row = |text: &&str| [1.0, text.len() as f32];
         let mut rows: Vec<f32> = texts.iter().flat_map(row).collect();
-        rows.chunks_mut(2).for_each(|row| drop(gyeol::vectors::normalize(row)));
+        rows.chunks_mut(2).for_each(|row| {
+            gyeol::vectors::normalize(row);
+        });
         let wrong = |e: gyeol::error::VectorsError| EmbedError::Answer { model: "two".into(), reason: e.to_string() };
         Ok(Embeddings { vectors: Vectors::new(rows, 2).map_err(wrong)?, answers: vec![Answer::Embedded; texts.len()] })
     }
@@ -40,10 +42,10 @@ impl Embedder for Two {
 fn document(i: usize) -> NewDocument {
     let mixed = i.wrapping_mul(2_654_435_761) % 1_000_003;
     let payload = json!({
-        "half": ["ko", "en"][mixed % 2], "hundredth": format!("c{}", mixed % 100), "n": mixed % 1_000,
+        "half": if mixed.is_multiple_of(2) { "ko" } else { "en" }, "hundredth": format!("c{}", mixed % 100), "n": mixed % 1_000,
         "score": (mixed % 1_000) as f64 + 0.25, "tags": [format!("t{}", mixed % 2), format!("u{}", mixed % 50)],
         "name": format!("name-{mixed:07}"), "day": format!("20{:02}-{:02}-15", mixed % 20, mixed % 12 + 1),
-        "rare": if mixed % 100 == 0 { json!(1) } else { json!(null) },
+        "rare": if mixed.is_multiple_of(100) { json!(1) } else { json!(null) },
     });
     NewDocument {
         key: format!("notes/{:03}/{i}", mixed % 100),

@@ -234,6 +234,8 @@ pub(super) struct Documents {
     fields: Fields,
     /// See [`Documents::starts`].
     starts: OnceLock<Vec<u64>>,
+    /// The chunks of each segment, for filters; found when the first one is asked.
+    living: OnceLock<Vec<Bitmap>>,
 }
 
 impl Documents {
@@ -242,7 +244,8 @@ impl Documents {
         guarded(|| {
             let (index, fields) = with_fields(Index::open(directory)?)?;
             let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
-            Ok(Documents { searcher: reader.searcher(), fields, starts: OnceLock::new() })
+            let (starts, living) = (OnceLock::new(), OnceLock::new());
+            Ok(Documents { searcher: reader.searcher(), fields, starts, living })
         })
     }
 

@@ -25,6 +25,11 @@ impl Bitmap {
         all
     }
 
+    /// Leaves only the documents that another set of the segment has too.
+    pub fn and(&mut self, other: &Bitmap) {
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a &= b);
+    }
+
     /// Adds documents.
     ///
     /// # Errors
@@ -65,7 +70,7 @@ impl Bitmap {
 
 impl Truth for Bitmap {
     fn and(&mut self, other: Self) {
-        self.words.iter_mut().zip(other.words).for_each(|(a, b)| *a &= b);
+        Bitmap::and(self, &other);
     }
 
     fn or(&mut self, other: Self) {
@@ -93,7 +98,7 @@ mod tests {
                 set
             };
             let (mut both, mut either, mut other) = (part(2), part(2), part(2));
-            both.and(part(3));
+            both.and(&part(3));
             either.or(part(3));
             other.negate();
             let docs = |holds: &dyn Fn(u32) -> bool| (0..len).filter(|&doc| holds(doc)).collect::<Vec<_>>();

@@ -45,13 +45,12 @@ impl Documents {
         guarded(|| {
             let mut docs = Vec::new();
             let mut slots = Vec::new();
-            for reader in self.searcher.segment_readers() {
+            for (reader, chunks) in self.searcher.segment_readers().iter().zip(self.living_chunks()?) {
                 let segment = Segment { reader, fields: self.fields };
-                let mut chunks = segment.chunks()?;
-                let holds = filter.fold(|condition| segment.select(condition))?;
-                chunks.and(holds.unwrap_or_else(|| Bitmap::empty(reader.max_doc())));
-                segment.add_slots(&chunks.docs(), &mut slots)?;
-                docs.push(chunks);
+                let mut holds = filter.fold(|condition| segment.select(condition))?.unwrap_or_else(|| segment.empty());
+                holds.and(chunks);
+                segment.add_slots(&holds.docs(), &mut slots)?;
+                docs.push(holds);
             }
             // Segments are often in the order in which they were written.
             if !slots.is_sorted() {
@@ -59,6 +58,16 @@ impl Documents {
             }
             Ok(Selected { docs, slots })
         })
+    }
+
+    /// The chunks of each segment that are not deleted; found once.
+    fn living_chunks(&self) -> tantivy::Result<&[Bitmap]> {
+        if let Some(found) = self.living.get() {
+            return Ok(found);
+        }
+        let chunks = |reader| Segment { reader, fields: self.fields }.chunks();
+        let found = self.searcher.segment_readers().iter().map(chunks).collect::<tantivy::Result<_>>()?;
+        Ok(self.living.get_or_init(|| found))
     }
 }
 
@@ -84,7 +93,7 @@ impl Segment<'_> {
         if let Some(alive) = self.reader.alive_bitset() {
             let mut living = self.empty();
             living.insert(&alive.iter_alive().collect::<Vec<DocId>>())?;
-            records.and(living);
+            records.and(&living);
         }
         Ok(records)
     }
@@ -92,11 +101,14 @@ impl Segment<'_> {
     /// Adds the slots of chunks.
     fn add_slots(&self, docs: &[DocId], slots: &mut Vec<u64>) -> tantivy::Result<()> {
         let column = self.reader.fast_fields().u64("slot")?;
-        let mut found = vec![None; docs.len()];
-        column.first_vals(docs, &mut found);
-        for slot in found {
-            slots.push(slot.ok_or_else(|| TantivyError::InternalError("a chunk has no slot".to_owned()))?);
+        let (mut with_slot, mut rows) = (Vec::with_capacity(docs.len()), Vec::with_capacity(docs.len()));
+        column.row_ids_for_docs(docs, &mut with_slot, &mut rows);
+        if with_slot != docs {
+            return Err(TantivyError::InternalError("a chunk without a slot".to_owned()));
         }
+        let from = slots.len();
+        slots.resize(from + rows.len(), 0);
+        column.values.get_vals(&rows, &mut slots[from..]);
         Ok(())
     }
 

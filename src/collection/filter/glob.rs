@@ -9,6 +9,8 @@ use super::value::quoted;
 pub(in crate::collection) struct Glob {
     pattern: String,
     parts: Vec<Part>,
+    /// What stands between its runs, when it has no `?`.
+    pieces: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,11 @@ impl Glob {
                 c => parts.push(Part::Just(c)),
             }
         }
-        Glob { pattern: pattern.to_owned(), parts }
+        let pieces = (!parts.contains(&Part::One)).then(|| {
+            let just = |part: &Part| if let Part::Just(c) = part { Some(*c) } else { None };
+            parts.split(|part| *part == Part::Run).map(|piece| piece.iter().filter_map(just).collect()).collect()
+        });
+        Glob { pattern: pattern.to_owned(), parts, pieces }
     }
 
     /// What every text that fits begins with, and whether any text that begins so fits.
@@ -45,6 +51,22 @@ impl Glob {
 
     /// Whether a whole text fits.
     pub fn fits(&self, text: &str) -> bool {
+        match self.pieces.as_deref() {
+            Some([whole]) => text == whole,
+            Some([first, between @ .., last]) => {
+                let Some(rest) = text.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last)) else {
+                    return false;
+                };
+                // Each piece as early as it can be leaves the most for the next.
+                let after = |rest: &'_ str, piece: &String| rest.find(&**piece).map(|at| at + piece.len());
+                let mut at = 0;
+                between.iter().all(|piece| after(&rest[at..], piece).map(|end| at += end).is_some())
+            }
+            _ => self.fits_by_character(text),
+        }
+    }
+
+    fn fits_by_character(&self, text: &str) -> bool {
         let (mut part, mut rest) = (0, text.chars());
         // Where the last run stands, and the text that is left when it takes as little as was tried so far.
         let mut run: Option<(usize, std::str::Chars<'_>)> = None;
@@ -99,11 +121,14 @@ mod tests {
             ("*a*", &["a", "bab"], &["", "b"]),
             (r"\*\?\\", &[r"*?\"], &[r"ab\"]),
             (r"a\", &[r"a\"], &["a"]),
+            ("ab*ba", &["abba", "ab-ba"], &["aba", "ab", "abb"]),
+            ("*aa*aa*", &["aaaa", "xaayaaz"], &["aaa", "aa"]),
             ("**a**", &["a", "xax"], &["x"]),
         ] {
             let glob = Glob::new(pattern);
-            fitting.iter().for_each(|text| assert!(glob.fits(text), "{pattern} {text}"));
-            others.iter().for_each(|text| assert!(!glob.fits(text), "{pattern} {text}"));
+            let fits = |text| [glob.fits(text), glob.fits_by_character(text)];
+            fitting.iter().for_each(|text| assert_eq!(fits(text), [true; 2], "{pattern} {text}"));
+            others.iter().for_each(|text| assert_eq!(fits(text), [false; 2], "{pattern} {text}"));
         }
     }
 
