@@ -22,6 +22,8 @@ pub(super) struct Containing {
 impl Containing {
     /// What it counts for beside a word that is the character: a text that has 물 comes before one that has 건물.
     pub const COUNTS: f32 = 0.1;
+    /// Each takes a walk over the terms; a query of more single characters is looked up within words by the first.
+    pub const MOST: usize = 8;
 
     /// How often each text of a segment has the character in a pair.
     fn counted(&self, reader: &SegmentReader) -> tantivy::Result<Vec<(DocId, u32)>> {

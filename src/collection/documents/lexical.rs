@@ -72,7 +72,7 @@ impl Documents {
     fn lexical_query(&self, query: &str) -> BooleanQuery {
         let terms = query_terms(query);
         let single: Option<Vec<char>> = terms.iter().map(|(term, _)| single_character(term)).collect();
-        let within = single.into_iter().flatten().map(|c| -> (Occur, Box<dyn Query>) {
+        let within = single.into_iter().flatten().take(Containing::MOST).map(|c| -> (Occur, Box<dyn Query>) {
             let within = Box::new(Containing { field: self.fields.body, character: c });
             (Occur::Should, Box::new(BoostQuery::new(within, Containing::COUNTS)))
         });
