@@ -18,7 +18,7 @@ use gyeol::embed::{Embedder, builtin};
 use gyeol::text::{self, ChunkSize, Chunker, Document, Fields, lexical_terms, query_terms};
 use judged::{Judged, Query};
 use tantivy::collector::TopDocs;
-use tantivy::directory::{Directory, RamDirectory};
+use tantivy::directory::RamDirectory;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, TermQuery};
 use tantivy::schema::{
     IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions, Value,
@@ -132,10 +132,12 @@ fn measure(texts: &[(String, String)], set: &Judged, scheme: &Scheme) -> (f64, f
         }))
     };
     let mean = 100.0 * set.queries.iter().map(ndcg).sum::<f64>() / set.queries.len() as f64;
-    let of_words = |name: &Path| ["idx", "pos", "term"].iter().any(|end| name.extension().is_some_and(|e| e == *end));
-    let files = index.searchable_segment_metas().expect("the segments");
-    let files = files.iter().flat_map(|meta| meta.list_files()).filter(|name| of_words(name));
-    let bytes = files.filter_map(|name| directory.open_read(&name).ok()).map(|file| file.len()).sum::<usize>();
+    let usage = searcher.space_usage().expect("the sizes of the files");
+    let of_words = |segment: &tantivy::space_usage::SegmentSpaceUsage| {
+        let parts = [segment.termdict(), segment.postings(), segment.positions()];
+        parts.iter().map(|part| part.total().get_bytes()).sum::<u64>()
+    };
+    let bytes: u64 = usage.segments().iter().map(of_words).sum();
     (mean, bytes as f64)
 }
 

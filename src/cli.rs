@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod duplicates;
 mod embed;
 mod failure;
 mod index;
@@ -62,6 +63,7 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
     match command {
         Command::Index(args) => index::run(args),
         Command::Search(args) => search::run(args),
+        Command::Duplicates(args) => duplicates::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => maintain::repair(args),

@@ -17,6 +17,7 @@ mod backup;
 mod containing;
 mod directory;
 mod documents;
+mod duplicates;
 pub mod filter;
 mod folder;
 mod ledger;
@@ -46,6 +47,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use backup::{Copied, Copying};
+pub use duplicates::Duplicates;
 pub use filter::{Filter, FilterField};
 pub use folder::{AddOptions, Progress, Report};
 pub use recall::Sample;

@@ -87,7 +87,7 @@ impl Sound {
             }
             for (query, scores) in QUERIES.iter().zip(&self.scores) {
                 // By a damaged graph some of the nearest may be missing, but none is wrong.
-                let found = collection.search(query).k(10).run();
+                let found = collection.search(query).mode(Mode::Dense).k(10).run();
                 for hit in found.into_iter().flatten() {
                     assert_eq!(scores.get(&hit.key), Some(&hit.score), "{what}: {}", hit.key);
                 }
@@ -129,7 +129,8 @@ fn open(dir: &Path) -> Result<Collection> {
 
 fn ask(collection: &Collection) -> Result<Answers> {
     let pairs = |found: gyeol::collection::Found| found.into_iter().map(|h| (h.key, h.score)).collect::<Vec<_>>();
-    let exact = QUERIES.iter().map(|q| collection.search(q).k(10).effort(Effort::Exact).run().map(pairs));
+    let exact =
+        QUERIES.iter().map(|q| collection.search(q).mode(Mode::Dense).k(10).effort(Effort::Exact).run().map(pairs));
     let exact = exact.collect::<Result<Vec<_>>>()?;
     let lexical = pairs(collection.search("entry 77").mode(Mode::Lexical).k(5).run()?);
     let got = ["11", "12", "4290"].iter().map(|key| collection.get(key));
@@ -138,7 +139,7 @@ fn ask(collection: &Collection) -> Result<Answers> {
 }
 
 fn scores(collection: &Collection, query: &str) -> BTreeMap<String, f32> {
-    let found = collection.search(query).k(DOCUMENTS).effort(Effort::Exact).run().unwrap();
+    let found = collection.search(query).mode(Mode::Dense).k(DOCUMENTS).effort(Effort::Exact).run().unwrap();
     found.into_iter().map(|hit| (hit.key, hit.score)).collect()
 }
 

@@ -4,6 +4,7 @@ mod corpora;
 mod judged;
 
 use gyeol::Collection;
+use gyeol::collection::Mode;
 use gyeol::embed::builtin;
 use gyeol::text::ChunkSize;
 
@@ -35,7 +36,7 @@ fn whole_documents_are_ranked_as_the_model_ranks_them() {
         collection.add_dir(home.path()).unwrap();
         collection.commit().unwrap();
         let ndcg = |query: &Query| {
-            let found = collection.search(&query.text).k(10).run().unwrap();
+            let found = collection.search(&query.text).mode(Mode::Dense).k(10).run().unwrap();
             query.ndcg_at_10(found.into_iter().map(|hit| hit.key))
         };
         let mean = 100.0 * set.queries.iter().map(ndcg).sum::<f64>() / set.queries.len() as f64;

@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
 
-use simulated::answers::{Checked, check_key, check_nearest, check_status, check_word};
+use simulated::answers::{Checked, check_key, check_nearest, check_nearest_among, check_status, check_word};
 use simulated::disk::SimulatedDisk;
 use simulated::durable::{Durable, Loss};
 use simulated::words::{Documents, EVERYWHERE, Words, document, text, vector, word};
@@ -48,7 +48,8 @@ enum Op {
     /// The power is cut: what was not synced is lost, kept, or anything between.
     PowerCut(Loss),
     Refresh,
-    Nearest(Who, u64, usize, bool),
+    /// The number of a text, how many, whether exactly, and the fewest words of a document that passes a filter.
+    Nearest(Who, u64, usize, bool, Option<usize>),
     Word(Who, usize),
     Get(Who, u64),
     Status(Who),
@@ -76,7 +77,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Reopen),
         2 => loss.prop_map(Op::PowerCut),
         3 => Just(Op::Refresh),
-        6 => (who(), number(), 1..50_usize, any::<bool>()).prop_map(|(who, n, k, exact)| Op::Nearest(who, n, k, exact)),
+        6 => (who(), number(), 1..50_usize, any::<bool>(), proptest::option::of(1..7_usize))
+            .prop_map(|(who, n, k, exact, words)| Op::Nearest(who, n, k, exact, words)),
         4 => (who(), 0..40_usize).prop_map(|(who, n)| Op::Word(who, n)),
         4 => (who(), key()).prop_map(|(who, key)| Op::Get(who, key)),
         2 => who().prop_map(Op::Status),
@@ -173,12 +175,12 @@ impl Machine {
                 self.seen.clone_from(&self.committed);
                 Ok(())
             }
-            Op::Nearest(who, number, k, exact) => {
+            Op::Nearest(who, number, k, exact, words) => {
                 let (collection, want) = self.view(*who)?;
                 let query = (*number..).map(text).find(|text| vector(text).is_some()).unwrap_or_default();
                 // As few rows as these are compared without being asked to.
                 let effort = if *exact { Effort::Exact } else { Effort::default() };
-                check_nearest(collection, want, &query, *k, effort)
+                check_nearest_among(collection, want, (&query, *words), *k, effort)
             }
             Op::Word(who, number) => {
                 let (collection, want) = self.view(*who)?;
@@ -279,7 +281,7 @@ fn a_model_that_is_wrong_is_found_out() {
         machine.apply(&Op::Refresh).unwrap();
         machine.check_all().unwrap();
         change(&mut machine.seen);
-        for op in [Op::Word(Who::Reader, 0), Op::Nearest(Who::Reader, 1, 9, true)] {
+        for op in [Op::Word(Who::Reader, 0), Op::Nearest(Who::Reader, 1, 9, true, None)] {
             machine.apply(&op).unwrap_err();
         }
         machine.check_all().unwrap_err();

@@ -28,6 +28,8 @@ pub enum Command {
     Index(IndexArgs),
     /// Find texts by meaning and by words
     Search(SearchArgs),
+    /// List groups of texts that say nearly the same
+    Duplicates(DuplicatesArgs),
     /// Show the size and make of a collection
     Status(StatusArgs),
     /// Compare every byte of a collection with its checksum
@@ -103,6 +105,31 @@ impl EffortArgs {
             (None, None) => Effort::default(),
         }
     }
+}
+
+/// List groups of texts that say nearly the same
+///
+/// A text is in a group when its vector is near enough to that of another one in it. Every text is looked up in the
+/// index, so the work does not grow with the square of their number.
+#[derive(Debug, Args)]
+pub struct DuplicatesArgs {
+    /// The cosine from which two texts are near-duplicates
+    #[arg(long, value_name = "T", default_value_t = 0.95, allow_negative_numbers = true)]
+    pub threshold: f32,
+    /// The collection: a folder, or its .gyeol [default: found upward from here]
+    #[arg(long = "in", value_name = "PATH")]
+    pub collection: Option<PathBuf>,
+    /// Compare every pair, which takes long for many texts
+    #[arg(long, conflicts_with_all = ["ef", "recall"])]
+    pub exact: bool,
+    #[command(flatten)]
+    pub effort: EffortArgs,
+    /// Print whole texts instead of their beginnings
+    #[arg(long)]
+    pub full: bool,
+    /// Print the groups as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

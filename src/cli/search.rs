@@ -12,6 +12,8 @@ use gyeol::collection::{Found, Mode, Search, Target};
 use gyeol::rerank::Reranker;
 use gyeol::{Collection, Effort, Filter, Hit};
 
+pub use self::answer::HitLine;
+
 use self::answer::Answer;
 use super::args::SearchArgs;
 use super::failure::{Failure, IO, USAGE};
@@ -181,16 +183,19 @@ fn explain(found: &Found) {
 }
 
 fn show_all(out: &mut dyn Write, found: &Found, full: bool) -> io::Result<()> {
-    found.hits.iter().enumerate().try_for_each(|(i, hit)| show(out, i, hit, full))
+    found.hits.iter().enumerate().try_for_each(|(i, hit)| {
+        if i > 0 {
+            writeln!(out)?;
+        }
+        show(out, hit, full)
+    })
 }
 
-fn show(out: &mut dyn Write, place: usize, hit: &Hit, full: bool) -> io::Result<()> {
+/// One hit: score, place, headings, text.
+pub fn show(out: &mut dyn Write, hit: &Hit, full: bool) -> io::Result<()> {
     let strong = Style::new().bold();
     let path = AnsiColor::Cyan.on_default();
     let dim = Style::new().dimmed();
-    if place > 0 {
-        writeln!(out)?;
-    }
     let source = match hit.source.path {
         Some(_) => hit.source.to_string(),
         None => hit.key.clone(),

@@ -88,13 +88,9 @@ fn ask(
 fn spaced(snapshot: &Snapshot, count: usize) -> Vec<(&LiveSegment, u32)> {
     let live: usize = snapshot.segments.iter().map(|s| s.live()).sum();
     let count = count.min(live);
-    let rows = snapshot.segments.iter().flat_map(|segment| {
-        let rows = (0..segment.segment.len() as u32).filter(|row| !segment.deleted.contains(row));
-        rows.map(move |row| (&**segment, row))
-    });
     // A row is taken when the part that is due grows by a whole one with it.
     let mut due = 0;
-    let taken = rows.filter(|_| {
+    let taken = snapshot.live_rows().filter(|_| {
         due += count;
         let take = due >= live;
         due -= if take { live } else { 0 };

@@ -152,6 +152,14 @@ impl Snapshot {
         Ok(Nearest { rows, work: all_work })
     }
 
+    /// All rows that are not deleted.
+    pub fn live_rows(&self) -> impl Iterator<Item = (&LiveSegment, u32)> {
+        self.segments.iter().flat_map(|live| {
+            let rows = (0..live.segment.len() as u32).filter(|row| !live.deleted.contains(row));
+            rows.map(move |row| (&**live, row))
+        })
+    }
+
     /// An error of the document store as ours.
     pub fn documents_error(&self, error: tantivy::TantivyError) -> Error {
         documents_error(&self.root, error)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gyeol::collection::{Found, Mode};
-use gyeol::{Collection, Effort};
+use gyeol::{Collection, Effort, Filter};
 
 use super::words::{Documents, document, vector};
 
@@ -42,13 +42,38 @@ pub fn check_word(collection: &Collection, want: &Documents, word: &str) -> Chec
 
 /// A search by meaning finds what comparing all finds, in that order but for ties.
 pub fn check_nearest(collection: &Collection, want: &Documents, query: &str, k: usize, effort: Effort) -> Checked {
-    let about = |what: String| format!("nearest {k} of '{query}' at {effort:?}: {what}");
+    check_nearest_among(collection, want, (query, None), k, effort)
+}
+
+/// The same with a filter: among the documents of at least so many words whose key does not end with 7.
+pub fn check_nearest_among(
+    collection: &Collection,
+    want: &Documents,
+    (query, least): (&str, Option<usize>),
+    k: usize,
+    effort: Effort,
+) -> Checked {
+    let about = |what: String| format!("nearest {k} of '{query}' at {effort:?}, {least:?} words: {what}");
+    let filter = least.map(|least| Filter::field("words").at_least(least as i64) & !Filter::key().like("*7"));
+    let passes = |key: &str, text: &str| {
+        let words = text.split(' ').count();
+        least.is_none_or(|least| words >= least && !key.ends_with('7'))
+    };
+    let want: Documents =
+        want.iter().filter(|(key, text)| passes(key, text)).map(|(k, t)| (k.clone(), t.clone())).collect();
     let Some(target) = vector(query) else { return Err(about("the query has no vector".to_owned())) };
     let score = |text: &str| vector(text).map(|v| v.iter().zip(&target).map(|(a, b)| a * b).sum::<f32>());
     let mut scores: Vec<f32> = want.values().filter_map(|text| score(text)).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     scores.truncate(k);
-    let found = collection.search(query).k(k).effort(effort).run().map_err(|e| about(e.to_string()))?;
+    let mut search = collection.search(query).mode(Mode::Dense).k(k).effort(effort);
+    if let Some(filter) = &filter {
+        search = search.filter(filter);
+    }
+    let found = search.run().map_err(|e| about(e.to_string()))?;
+    if found.matches.is_some_and(|matches| matches != want.len() as u64) {
+        return Err(about(format!("{:?} pass where {} should", found.matches, want.len())));
+    }
     let Found { mode: Mode::Dense, hits, .. } = found else { return Err(about(format!("by {:?}", found.mode))) };
     if hits.len() != scores.len() {
         return Err(about(format!("{} hits for {}", hits.len(), scores.len())));

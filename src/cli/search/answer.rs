@@ -36,8 +36,9 @@ struct Explained {
     rescored: usize,
 }
 
+/// One text found.
 #[derive(Serialize)]
-struct HitLine<'a> {
+pub struct HitLine<'a> {
     key: &'a str,
     score: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,9 +54,9 @@ struct HitLine<'a> {
     payload: &'a Map<String, Value>,
 }
 
-impl<'a> Answer<'a> {
-    pub fn new(query: Option<&'a str>, found: &'a Found, explain: bool) -> Self {
-        let line = |hit: &'a Hit| HitLine {
+impl<'a> HitLine<'a> {
+    pub fn new(hit: &'a Hit) -> Self {
+        HitLine {
             key: &hit.key,
             score: hit.score,
             dense: hit.scores.dense,
@@ -66,7 +67,12 @@ impl<'a> Answer<'a> {
             bytes: hit.source.bytes,
             text: &hit.text,
             payload: &hit.payload,
-        };
+        }
+    }
+}
+
+impl<'a> Answer<'a> {
+    pub fn new(query: Option<&'a str>, found: &'a Found, explain: bool) -> Self {
         let explained = |work: &gyeol::index::Work| Explained {
             plan: work.plan.to_string(),
             why: work.why.to_string(),
@@ -79,7 +85,7 @@ impl<'a> Answer<'a> {
             schema: 1,
             query,
             mode: found.mode.to_string(),
-            hits: found.hits.iter().map(line).collect(),
+            hits: found.hits.iter().map(HitLine::new).collect(),
             next: found.next.map(|cursor| cursor.to_string()),
             matches: found.matches,
             warnings: &found.warnings,

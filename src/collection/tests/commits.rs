@@ -67,7 +67,8 @@ fn many_commits_are_merged_and_agree_with_a_map() {
         }
         collection.commit().unwrap();
     }
-    let found = collection.search("entry").k(10_000).effort(crate::index::Effort::Exact).run().unwrap();
+    let found =
+        collection.search("entry").mode(Mode::Dense).k(10_000).effort(crate::index::Effort::Exact).run().unwrap();
     let got: BTreeMap<String, String> = found.into_iter().map(|h| (h.key, h.text)).collect();
     assert_eq!(got, want);
     let status = collection.status().unwrap();
@@ -152,7 +153,7 @@ impl StorageFile for FailingFile {
 
 fn texts(path: &Path) -> Vec<String> {
     let collection = Collection::open(path, builtin()).unwrap();
-    let found = collection.search("a text").k(100).effort(crate::index::Effort::Exact).run().unwrap();
+    let found = collection.search("a text").mode(Mode::Dense).k(100).effort(crate::index::Effort::Exact).run().unwrap();
     let mut dense: Vec<String> = found.into_iter().map(|h| h.text).collect();
     let found = collection.search("text").k(100).mode(Mode::Lexical).run().unwrap();
     let mut lexical: Vec<String> = found.into_iter().map(|h| h.text).collect();

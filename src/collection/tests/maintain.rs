@@ -50,7 +50,7 @@ fn a_damaged_graph_is_searched_exactly_and_repaired() {
     damage(file, CODES, 3 * BLOCK / 2, &[0xF0; 32]);
     let collection = open(&home);
     let query = text(9);
-    let search = || collection.search(&query).k(3);
+    let search = || collection.search(&query).mode(Mode::Dense).k(3);
     let first = search().run().unwrap();
     assert_eq!(first.hits[0].key, "9");
     let found = search().paranoid(true).run().unwrap();
@@ -66,7 +66,7 @@ fn a_damaged_graph_is_searched_exactly_and_repaired() {
     assert!(problems(&home, Thoroughness::Full).is_empty());
     let collection = open(&home);
     assert_eq!(answers(&collection), right);
-    let found = collection.search(&text(9)).paranoid(true).run().unwrap();
+    let found = collection.search(&text(9)).mode(Mode::Dense).paranoid(true).run().unwrap();
     let by_graph = found.work.iter().any(|work| work.plan != crate::index::Plan::Scan);
     assert!(found.warnings.is_empty() && by_graph, "{found:?}");
 }
@@ -80,7 +80,7 @@ fn a_damaged_vector_is_an_error_by_name_and_embedded_again() {
     let collection = open(&home);
     let mut failed = 0;
     for i in 0..200 {
-        match collection.search(&text(i)).k(1).run() {
+        match collection.search(&text(i)).mode(Mode::Dense).k(1).run() {
             Ok(found) => assert!(found.hits[0].key == i.to_string() || i == 7, "a wrong answer in silence"),
             Err(error) => {
                 failed += 1;
@@ -93,7 +93,7 @@ fn a_damaged_vector_is_an_error_by_name_and_embedded_again() {
         }
     }
     assert!(failed > 0);
-    assert!(collection.search("x").effort(Effort::Exact).run().is_err());
+    assert!(collection.search("x").mode(Mode::Dense).effort(Effort::Exact).run().is_err());
     let found = problems(&home, Thoroughness::Checksums);
     assert!(found.len() == 1 && found[0].effect == Effect::Errors && found[0].what.contains("16384"), "{found:?}");
     let done = Collection::repair(home.at(), Small::new()).unwrap();
@@ -146,7 +146,7 @@ fn damaged_texts_are_named_and_not_repaired() {
     let found = problems(&home, Thoroughness::Checksums);
     assert!(found.len() == 1 && found[0].remedy == Remedy::Rebuild && found[0].path == store, "{found:?}");
     for error in [
-        open(&home).search(&text(0)).k(MANY).run().map(drop).unwrap_err(),
+        open(&home).search(&text(0)).mode(Mode::Dense).k(MANY).run().map(drop).unwrap_err(),
         Collection::repair(home.at(), Small::new()).map(drop).unwrap_err(),
         open(&home).delete("0").map(drop).unwrap_err(),
     ] {
@@ -295,7 +295,8 @@ fn a_copy_is_of_one_commit_while_a_writer_goes_on() {
             let at = home.path("copies").join(n.to_string());
             assert!(Collection::verify(&at, Thoroughness::Full).unwrap().problems.is_empty());
             let mut copy = Collection::open(&at, Small::new()).unwrap();
-            let texts: Vec<String> = copy.search("x").k(100).run().unwrap().into_iter().map(|h| h.text).collect();
+            let texts: Vec<String> =
+                copy.search("x").mode(Mode::Dense).k(100).run().unwrap().into_iter().map(|h| h.text).collect();
             let round = texts[0].rsplit(' ').next().unwrap().to_owned();
             assert!(texts.len() == 30 && texts.iter().all(|t| t.ends_with(&format!("round {round}"))), "{texts:?}");
             copy.upsert(&[document("own", "a copy is written to like any other")]).unwrap();

@@ -71,7 +71,13 @@ pub fn vector_files(home: &Home, ending: &str) -> Vec<PathBuf> {
 /// The exact answers of some queries.
 pub fn answers(collection: &Collection) -> Vec<Vec<String>> {
     let ask = |i: usize| {
-        let found = collection.search(&text(i)).k(5).effort(crate::index::Effort::Exact).run().unwrap();
+        let found = collection
+            .search(&text(i))
+            .mode(super::Mode::Dense)
+            .k(5)
+            .effort(crate::index::Effort::Exact)
+            .run()
+            .unwrap();
         found.into_iter().map(|hit| hit.key).collect()
     };
     [0, 7, 1_000, MANY - 1, MANY, MANY + 7, MANY + 99].into_iter().map(ask).collect()
