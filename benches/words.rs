@@ -17,12 +17,14 @@ use gyeol::collection::{Mode, NewDocument};
 use gyeol::embed::{Embedder, builtin};
 use gyeol::text::{self, ChunkSize, Chunker, Document, Fields, lexical_terms, query_terms};
 use judged::{Judged, Query};
+use rust_stemmers::{Algorithm, Stemmer};
 use tantivy::collector::TopDocs;
 use tantivy::directory::RamDirectory;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, TermQuery};
 use tantivy::schema::{
     IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions, Value,
 };
+use tantivy::space_usage::SegmentSpaceUsage;
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Index, IndexSettings, Term};
 
@@ -38,14 +40,31 @@ struct Scheme {
     query: fn(&str) -> Vec<(String, f32)>,
 }
 
-const SCHEMES: [Scheme; 3] = [
+const SCHEMES: [Scheme; 4] = [
     Scheme { name: "words between spaces", terms: spaced, query: |query| even(spaced(query)) },
+    Scheme { name: "pairs and Porter2", terms: pairs, query: |query| even(pairs(query)) },
     Scheme { name: "gyeol's terms, each counting 1", terms: gyeol, query: |query| even(gyeol(query)) },
     Scheme { name: "gyeol", terms: gyeol, query: query_terms },
 ];
 
 fn spaced(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_lowercase).collect()
+}
+
+fn pairs(text: &str) -> Vec<String> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    let mut terms = Vec::new();
+    for run in text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
+        for part in
+            run.chars().collect::<Vec<_>>().chunk_by(|a, b| ('가'..='힣').contains(a) == ('가'..='힣').contains(b))
+        {
+            match part {
+                ['가'..='힣', _, ..] => terms.extend(part.windows(2).map(String::from_iter)),
+                _ => terms.push(stemmer.stem(&String::from_iter(part).to_lowercase()).into_owned()),
+            }
+        }
+    }
+    terms
 }
 
 fn gyeol(text: &str) -> Vec<String> {
@@ -69,8 +88,8 @@ fn main() {
     println!("|---|---|---|---|---|---|");
     let sets = ["korquad", "cranfield"].map(|name| (name, Judged::load(&dir.path().join(name))));
     for (name, set) in &sets {
-        let whole = texts(&dir.path().join(name), ChunkSize::Whole);
-        let cut = texts(&dir.path().join(name), ChunkSize::Tokens(64));
+        let whole = texts(&set.docs, ChunkSize::Whole);
+        let cut = texts(&set.docs, ChunkSize::Tokens(64));
         for scheme in &SCHEMES {
             let (found, _) = measure(&whole, set, scheme);
             let (found_cut, bytes) = measure(&cut, set, scheme);
@@ -80,18 +99,18 @@ fn main() {
     }
     let mut chunks = Vec::new();
     for name in ["korquad", "cranfield", "ag_news"] {
-        chunks.extend(texts(&dir.path().join(name), ChunkSize::Tokens(64)));
+        chunks.extend(texts(&dir.path().join(name).join("docs.jsonl"), ChunkSize::Tokens(64)));
     }
     answers(&chunks, &sets.map(|(name, set)| (name, set.queries)));
 }
 
 /// The documents of a collection, whole or in chunks: `(key, text)`.
-fn texts(folder: &Path, size: ChunkSize) -> Vec<(String, String)> {
+fn texts(docs: &Path, size: ChunkSize) -> Vec<(String, String)> {
     let model = builtin();
     let count = |text: &str| model.count_tokens(text);
     let chunker = Chunker::new(size, &count).expect("a size");
-    let walk = text::walk(folder, None).expect("the folder");
-    let entry = walk.entries.iter().find(|entry| entry.path.ends_with("docs.jsonl")).expect("documents");
+    let walk = text::walk(docs.parent().unwrap_or(docs), None).expect("the folder");
+    let entry = walk.entries.iter().find(|entry| entry.path == docs).expect("documents");
     let documents = text::read(entry, &Fields::default()).expect("JSON Lines").documents;
     let cut = |document: &Document| {
         let key = document.key.clone().unwrap_or_default();
@@ -107,7 +126,7 @@ fn measure(texts: &[(String, String)], set: &Judged, scheme: &Scheme) -> (f64, f
     let words = TextFieldIndexing::default().set_index_option(IndexRecordOption::WithFreqsAndPositions);
     let body = schema.add_text_field("body", TextOptions::default().set_indexing_options(words));
     let directory = RamDirectory::create();
-    let index = Index::create(directory.clone(), schema.build(), IndexSettings::default()).expect("an index");
+    let index = Index::create(directory, schema.build(), IndexSettings::default()).expect("an index");
     let mut writer = index.writer_with_num_threads(1, 100 << 20).expect("a writer");
     for (of, text) in texts {
         let token = |(position, text)| Token { position, text, position_length: 1, ..Token::default() };
@@ -132,12 +151,14 @@ fn measure(texts: &[(String, String)], set: &Judged, scheme: &Scheme) -> (f64, f
         }))
     };
     let mean = 100.0 * set.queries.iter().map(ndcg).sum::<f64>() / set.queries.len() as f64;
-    let usage = searcher.space_usage().expect("the sizes of the files");
-    let of_words = |segment: &tantivy::space_usage::SegmentSpaceUsage| {
-        let parts = [segment.termdict(), segment.postings(), segment.positions()];
-        parts.iter().map(|part| part.total().get_bytes()).sum::<u64>()
+    let segments = searcher.space_usage().expect("the sizes");
+    let of_words = |segment: &SegmentSpaceUsage| {
+        [segment.termdict(), segment.postings(), segment.positions()]
+            .map(|part| part.total().get_bytes())
+            .iter()
+            .sum::<u64>()
     };
-    let bytes: u64 = usage.segments().iter().map(of_words).sum();
+    let bytes: u64 = segments.segments().iter().map(of_words).sum();
     (mean, bytes as f64)
 }
 
@@ -192,7 +213,7 @@ fn answers(chunks: &[(String, String)], queries: &[(&str, Vec<Query>)]) {
     }
 }
 
-/// Seconds of a query, the better of two.
+/// Seconds of a query, the best of five.
 fn answer(collection: &Collection, query: &str) -> f64 {
     let ask = || {
         let started = Instant::now();
@@ -200,5 +221,5 @@ fn answer(collection: &Collection, query: &str) -> f64 {
         assert_eq!(found.hits.len(), 10, "{query}");
         started.elapsed().as_secs_f64()
     };
-    ask().min(ask())
+    (0..5).map(|_| ask()).fold(f64::INFINITY, f64::min)
 }
