@@ -139,11 +139,14 @@ impl Reranker for CrossEncoder {
     }
 
     fn rerank(&self, query: &str, texts: &[&str]) -> Result<Vec<f32>, RerankError> {
-        let encode = |(index, text): (usize, &&str)| {
-            let failed = |reason| RerankError::Tokenize { model: self.name.clone(), index, reason };
-            self.pairs.encode(query, text).map_err(failed)
-        };
-        let tokens = texts.par_iter().enumerate().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let failed = |index, reason| RerankError::Tokenize { model: self.name.clone(), index, reason };
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = self.pairs.side(query).map_err(|reason| failed(0, reason))?;
+        let join = |text: &&str| self.pairs.side(text).and_then(|text| self.pairs.join(query.clone(), text));
+        let tokens = texts.par_iter().enumerate().map(|(i, text)| join(text).map_err(|reason| failed(i, reason)));
+        let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
         let tasks = tasks(&tokens);
         let answers = tasks.par_iter().with_max_len(1).map(|task| {
             let batch: Vec<&Tokens> = task.iter().map(|&i| &tokens[i]).collect();

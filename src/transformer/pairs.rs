@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde::Deserialize;
-use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
+use tokenizers::{Encoding, PostProcessor, Tokenizer, TruncationParams, truncate_encodings};
 
 use crate::error::ModelError;
 use crate::transformer::Config;
@@ -29,6 +29,8 @@ pub(crate) struct Tokens {
 pub(crate) struct Pairs {
     tokenizer: Tokenizer,
     longest: usize,
+    /// Tokens that a pair has beside those of its two sides.
+    marks: usize,
     vocabulary: usize,
     types: usize,
 }
@@ -54,21 +56,30 @@ impl Pairs {
             )));
         }
         // With fewer there would be nothing of the texts beside the marks.
-        let marks = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(true).max(p.added_tokens(false)));
+        let marks = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(true));
         if longest < marks + 2 {
             return Err(broken(format!("{marks} marks a pair, and a sequence may have {longest} tokens")));
         }
-        let truncation = TruncationParams { max_length: longest, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(|e| broken(e.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Pairs { tokenizer, longest, vocabulary: config.vocabulary, types: config.types })
+        Ok(Pairs { tokenizer, longest, marks, vocabulary: config.vocabulary, types: config.types })
+    }
+
+    /// The tokens of a query or a text alone, without marks and whole.
+    pub fn side(&self, text: &str) -> Result<Encoding, String> {
+        let text = &text[..text.floor_char_boundary(self.longest * BYTES_A_TOKEN)];
+        guarded(|| self.tokenizer.encode(text, false).map_err(|e| e.to_string()))
     }
 
     /// The tokens of a pair. What is too long is cut at the ends, the longer one first.
-    pub fn encode(&self, query: &str, text: &str) -> Result<Tokens, String> {
-        let most = self.longest * BYTES_A_TOKEN;
-        let pair = (&query[..query.floor_char_boundary(most)], &text[..text.floor_char_boundary(most)]);
-        let encoding = guarded(|| self.tokenizer.encode(pair, true).map_err(|e| e.to_string()))?;
+    pub fn join(&self, query: Encoding, text: Encoding) -> Result<Tokens, String> {
+        // The tokeniser's own truncation stops in the middle of a long text, and does not know then
+        // which of the two was the longer one.
+        let cut = TruncationParams { max_length: self.longest - self.marks, ..TruncationParams::default() };
+        let encoding = guarded(|| {
+            let (query, text) = truncate_encodings(query, Some(text), &cut).map_err(|e| e.to_string())?;
+            self.tokenizer.post_process(query, text, true).map_err(|e| e.to_string())
+        })?;
         let ids = encoding.get_ids().to_vec();
         // A model with one type does not tell the two apart.
         let types = if self.types == 1 { vec![0; ids.len()] } else { encoding.get_type_ids().to_vec() };
