@@ -1,5 +1,5 @@
-//! Retrieval quality through the command line: nDCG@10 of `gyeol search --json` on judged
-//! collections, for whole documents and for several sizes of chunks.
+//! Retrieval quality through the command line: nDCG@10 of `gyeol search --json` on judged collections, by meaning, by
+//! words and by both, for whole documents and for several sizes of chunks.
 //!
 //!     cargo bench --bench retrieval
 
@@ -12,8 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use judged::{Judged, Query};
-use rayon::prelude::*;
+use judged::Judged;
 use serde_json::Value;
 
 fn main() {
@@ -21,8 +20,8 @@ fn main() {
     if !corpora::converted(dir.path()) {
         return;
     }
-    println!("| collection | documents are | chunks | nDCG@10 dense | nDCG@10 lexical | index s |");
-    println!("|---|---|---|---|---|---|");
+    println!("| collection | documents are | chunks | dense | lexical | hybrid | by ranks | index s |");
+    println!("|---|---|---|---|---|---|---|---|");
     for name in ["cranfield", "korquad"] {
         let set = Judged::load(&dir.path().join(name));
         for size in ["whole", "32", "64", "96", "128", "192", "256", "512"] {
@@ -39,19 +38,33 @@ fn measure(name: &str, set: &Judged, size: &str) {
     let started = Instant::now();
     let report = gyeol(&[&["index", at, "--json"], cut].concat());
     let seconds = started.elapsed().as_secs_f64();
-    let mean = |mode: &str| {
+    let queries = home.path().join("queries.txt");
+    let lines: Vec<String> = set.queries.iter().map(|query| query.text.replace('\n', " ")).collect();
+    std::fs::write(&queries, lines.join("\n")).expect("the queries");
+    let queries = queries.to_str().expect("a UTF-8 path");
+    let mean = |mode: &[&str]| {
         // A document may have many chunks among the best.
-        let ndcg = |query: &Query| {
-            let found = gyeol(&["search", "--in", at, "-k", "100", "--json", mode, "--", &query.text]);
+        let search = ["search", "--in", at, "-k", "100", "--json", "--queries", queries];
+        let found = lines_of(&[&search[..], mode].concat());
+        let keys = |found: &Value| {
             let hits = found["hits"].as_array().cloned().unwrap_or_default();
-            query.ndcg_at_10(hits.iter().filter_map(|hit| hit["key"].as_str().map(str::to_owned)))
+            hits.iter().filter_map(|hit| hit["key"].as_str().map(str::to_owned)).collect::<Vec<_>>()
         };
-        100.0 * set.queries.par_iter().map(ndcg).sum::<f64>() / set.queries.len() as f64
+        let all = set.queries.iter().zip(&found).map(|(query, found)| query.ndcg_at_10(keys(found).into_iter()));
+        format!("{:.1}", 100.0 * all.sum::<f64>() / set.queries.len() as f64)
     };
     let cut = if size == "whole" { "whole".to_owned() } else { format!("{size} tokens") };
-    let lexical = if matches!(size, "whole" | "64") { format!("{:.1}", mean("--lexical")) } else { "-".to_owned() };
-    let dense = mean("--dense");
-    println!("| {name} | {cut} | {} | {dense:.1} | {lexical} | {seconds:.1} |", report["chunks"]["added"]);
+    let [dense, lexical, hybrid] = ["--dense", "--lexical", "--hybrid"].map(|mode| mean(&[mode]));
+    let ranks = mean(&["--hybrid", "--fusion", "ranks", "--lexical-weight", "0.5"]);
+    let chunks = &report["chunks"]["added"];
+    println!("| {name} | {cut} | {chunks} | {dense} | {lexical} | {hybrid} | {ranks} | {seconds:.1} |");
+}
+
+/// The lines that a run prints, each as JSON.
+fn lines_of(args: &[&str]) -> Vec<Value> {
+    let output = Command::new(Path::new(env!("CARGO_BIN_EXE_gyeol"))).args(args).output().expect("gyeol runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("gyeol {args:?}: {e}"))).collect()
 }
 
 fn gyeol(args: &[&str]) -> Value {
