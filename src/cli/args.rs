@@ -296,6 +296,9 @@ pub struct BenchArgs {
     /// Threads that build and search
     #[arg(long, value_name = "T", default_value_t = 1)]
     pub threads: usize,
+    /// Search only among these rows: an n x 1 npy file of row numbers. Recalls of 0.9, 0.95 and 0.99 are asked for then
+    #[arg(long, value_name = "FILE.npy", conflicts_with_all = ["ef", "no_rescoring"])]
+    pub among: Option<PathBuf>,
     /// Efforts to measure [default: growing ones until the recall is 0.994]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     pub ef: Vec<usize>,

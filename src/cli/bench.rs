@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use gyeol::error::VectorsError;
+use gyeol::error::{IndexError, VectorsError};
+use gyeol::index::RowSet;
 use gyeol::vectors::{fvecs, npy};
-use gyeol::{Effort, Hnsw, HnswParams, Index, Metric, Vectors};
+use gyeol::{Effort, Hnsw, HnswParams, Index, Metric, Neighbor, Vectors};
 use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::args::BenchArgs;
@@ -19,6 +21,8 @@ const EFFORTS: [usize; 26] = [
     2048,
 ];
 const ENOUGH_RECALL: f64 = 0.994;
+/// Recalls that are asked for among some rows.
+const RECALLS: [f32; 3] = [0.9, 0.95, 0.99];
 /// Seconds of searching at each effort, at least.
 const SECONDS: f64 = 0.35;
 /// Times that each query is asked by itself; the fastest counts.
@@ -29,6 +33,8 @@ struct Data {
     shape: (usize, usize),
     queries: Vectors,
     truth: Vec<Vec<u32>>,
+    /// The rows to search among.
+    among: Option<RowSet>,
 }
 
 pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
@@ -55,8 +61,9 @@ fn measure(args: &BenchArgs) -> Result<Outcome, Failure> {
         build(args, metric, base.insert(read(&args.base)?), &file)?
     };
     let measured = shape(&args.base).map_err(Failure::from).and_then(|shape| {
-        let truth = truth(args, metric, (base, shape), &queries)?;
-        search(args, metric, &Data { shape, queries, truth }, &file, build)
+        let among = args.among.as_deref().map(|file| among(file, shape.0)).transpose()?;
+        let truth = truth(args, metric, (base, shape), (&queries, among.as_ref()))?;
+        search(args, metric, &Data { shape, queries, truth, among }, &file, build)
     });
     let _ = std::fs::remove_dir_all(&folder);
     report(args, &measured?)
@@ -111,9 +118,18 @@ fn search(args: &BenchArgs, metric: Metric, data: &Data, file: &Path, mut build:
     }
     let first_query_us = started.elapsed().as_secs_f64() * 1e6;
     let mut curve: Vec<Value> = Vec::new();
+    if let Some(rows) = &data.among {
+        let among = index.among(rows)?;
+        for recall in RECALLS {
+            let ask = |query: &[f32]| among.search(query, args.k, Effort::Recall(recall));
+            curve.push(point(data, recall, &ask)?);
+        }
+    }
     let efforts = if args.ef.is_empty() { &EFFORTS[..] } else { &args.ef };
-    for &ef in efforts.iter().filter(|&&ef| ef >= args.k || !args.ef.is_empty()) {
-        let point = point(args, &index, data, Effort::Ef(ef), ef)?;
+    let wanted = |ef: &&usize| data.among.is_none() && (**ef >= args.k || !args.ef.is_empty());
+    for &ef in efforts.iter().filter(wanted) {
+        let ask = |query: &[f32]| index.search_with(query, args.k, Effort::Ef(ef));
+        let point = point(data, ef, &ask)?;
         let recall = point["recall"].as_f64().unwrap_or(0.0);
         curve.push(point);
         if args.ef.is_empty() && recall >= ENOUGH_RECALL {
@@ -133,13 +149,18 @@ fn search(args: &BenchArgs, metric: Metric, data: &Data, file: &Path, mut build:
 }
 
 /// One point of the curve: in batch with all threads, then one query at a time.
-fn point(args: &BenchArgs, index: &Hnsw, data: &Data, effort: Effort, ef: usize) -> Result<Value, Failure> {
+fn point(
+    data: &Data,
+    effort: impl Into<Value>,
+    ask: &(dyn Fn(&[f32]) -> Result<Vec<Neighbor>, IndexError> + Sync),
+) -> Result<Value, Failure> {
     let queries = data.queries.view();
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     let found = loop {
         let (started, cpu_started) = (Instant::now(), usage::cpu_seconds());
-        let found = index.search_many_with(queries, args.k, effort)?;
+        let found: Vec<Vec<Neighbor>> =
+            (0..queries.len()).into_par_iter().map(|i| ask(queries.row(i))).collect::<Result<_, _>>()?;
         wall.push(started.elapsed().as_secs_f64());
         cpu.push(usage::cpu_seconds() - cpu_started);
         if begun.elapsed().as_secs_f64() >= SECONDS {
@@ -156,14 +177,14 @@ fn point(args: &BenchArgs, index: &Hnsw, data: &Data, effort: Effort, ef: usize)
     for _ in 0..PASSES {
         for (best, query) in alone.iter_mut().zip(queries.rows()) {
             let started = Instant::now();
-            index.search_with(query, args.k, effort)?;
+            ask(query)?;
             *best = best.min(started.elapsed().as_secs_f64() * 1e6);
         }
     }
     alone.sort_by(f64::total_cmp);
     let n = queries.len() as f64;
     Ok(json!({
-        "effort": ef,
+        "effort": effort.into(),
         "recall": hits as f64 / wanted.max(1) as f64,
         "qps": n / median(&mut cpu),
         "qps_wall": n / median(&mut wall),
@@ -182,13 +203,16 @@ fn truth(
     args: &BenchArgs,
     metric: Metric,
     (base, shape): (Option<Vectors>, (usize, usize)),
-    queries: &Vectors,
+    (queries, among): (&Vectors, Option<&RowSet>),
 ) -> Result<Vec<Vec<u32>>, Failure> {
     let Some(file) = &args.neighbors else {
         let base = base.map_or_else(|| read(&args.base), Ok)?;
         let exact = gyeol::Flat::new(&base, metric)?;
-        let found = exact.search_many(queries.view(), args.k)?;
-        return Ok(found.iter().map(|row| row.iter().map(|n| n.id).collect()).collect());
+        let ids = |found: Vec<Neighbor>| found.iter().map(|n| n.id).collect();
+        return match among {
+            Some(rows) => queries.rows().map(|query| Ok(ids(exact.search_among(query, args.k, rows)?))).collect(),
+            None => Ok(exact.search_many(queries.view(), args.k)?.into_iter().map(ids).collect()),
+        };
     };
     let is_npy = file.extension().is_some_and(|e| e == "npy");
     let (ids, columns) = if is_npy { npy::read_ids(file)? } else { fvecs::read_ids(file)? };
@@ -204,6 +228,15 @@ fn truth(
     }
     let row = |row: &[i64]| row.iter().take(args.k).filter_map(|&id| u32::try_from(id).ok()).collect();
     Ok(ids.chunks_exact(columns.max(1)).take(queries.len()).map(row).collect())
+}
+
+/// The rows to search among, of `n`.
+fn among(file: &Path, n: usize) -> Result<RowSet, Failure> {
+    let (ids, _) = npy::read_ids(file)?;
+    match ids.iter().find(|&&id| usize::try_from(id).map_or(true, |id| id >= n)) {
+        Some(id) => Err(Failure::new(failure::USAGE, format!("{}: there is no row {id} of {n}", file.display()))),
+        None => Ok(RowSet::from_rows(n, ids.into_iter().map(|id| id as u32))),
+    }
 }
 
 fn read(file: &PathBuf) -> Result<Vectors, VectorsError> {

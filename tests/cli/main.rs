@@ -1,6 +1,7 @@
 //! The binary as its users meet it: output, JSON shapes, exit codes, pipes and signals.
 
 mod maintain;
+mod search;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -98,12 +99,12 @@ fn search_answers_in_json_and_in_words() {
     let found = home.json(&["search", "한국의", "절임", "채소", "-k", "1", "--json"]);
     assert_eq!(
         (&found["schema"], &found["query"], &found["mode"]),
-        (&1.into(), &"한국의 절임 채소".into(), &"dense".into())
+        (&1.into(), &"한국의 절임 채소".into(), &"hybrid".into())
     );
     let hit = &found["hits"][0];
     assert!(hit["score"].as_f64().unwrap() > 0.1);
     let want = serde_json::json!({
-        "key": "k1", "score": hit["score"], "path": "rows.jsonl", "lines": [1, 1], "bytes": hit["bytes"],
+        "key": "k1", "score": hit["score"], "dense": hit["dense"], "lexical": hit["lexical"], "path": "rows.jsonl", "lines": [1, 1], "bytes": hit["bytes"],
         "text": "배추를 소금에 절인다.", "payload": {"lang": "ko"}
     });
     assert_eq!(hit, &want);
@@ -114,7 +115,7 @@ fn search_answers_in_json_and_in_words() {
 
     let lexical = home.json(&["search", "--lexical", "ships", "--json"]);
     assert_eq!((&lexical["mode"], &lexical["hits"][0]["path"]), (&"lexical".into(), &"trade/ships.txt".into()));
-    for how in [&["--exact"][..], &["--ef", "200"], &["--dense"]] {
+    for how in [&["--exact"][..], &["--ef", "200"], &["--dense"], &["--hybrid", "--fusion", "ranks"]] {
         let found = home.json(&[&["search", "vessel", "--json"], how].concat());
         assert_eq!(found["hits"].as_array().unwrap().len(), 3);
         assert_eq!(found["hits"][0]["path"], "trade/ships.txt");
@@ -212,7 +213,7 @@ fn exit_codes_say_what_went_wrong() {
     fails(&["search"], 2, "QUERY");
     fails(&["search", "x", "-k", "0"], 2, "k is 0");
     fails(&["search", "x", "--ef", "0"], 2, "ef is 0");
-    fails(&["search", "x", "--dense", "--lexical"], 2, "cannot be used with");
+    fails(&["search", "x", "--exact", "--recall", "0.9"], 2, "cannot be used with");
     fails(&["search", " "], 2, "blank");
     fails(&["index", "--chunk-tokens", "0"], 2, "tokens");
     fails(&["index", "--chunk-tokens", "17"], 2, "--rebuild");
@@ -241,7 +242,7 @@ fn a_search_tells_what_it_took() {
     assert!(work["compared"].as_u64().unwrap() >= 3, "{work}");
     assert!(home.json(&["search", "cat", "--json"]).get("explain").is_none());
     let told = home.run(&["search", "cat", "--explain"]);
-    assert!(stderr(&told).contains("segment 0: scan"), "{}", stderr(&told));
+    assert!(stderr(&told).contains("vectors 0: scan"), "{}", stderr(&told));
     assert!(stdout(&told).starts_with("0."), "{}", stdout(&told));
     let refused = home.run(&["search", "cat", "--recall", "1.5"]);
     assert_eq!(refused.status.code(), Some(2));

@@ -16,7 +16,7 @@ fn a_folder_is_found_by_meaning_in_two_languages() {
     for (query, path) in
         [("kitten napping", "cats.md"), ("sailing vessel", "trade/ships.md"), ("한국의 절임 채소", "요리/김치.md")]
     {
-        let found = collection.search(query).k(1).run().unwrap();
+        let found = collection.search(query).mode(Mode::Dense).k(1).run().unwrap();
         assert_eq!((found.mode, paths(found)), (Mode::Dense, vec![path.to_owned()]), "{query}");
     }
     let hit = collection.search("vessel").k(3).run().unwrap().hits.remove(0);
