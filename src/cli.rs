@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::NothingFound) => ExitCode::from(failure::NOTHING_FOUND),
         Ok(Outcome::Interrupted) => ExitCode::from(failure::INTERRUPTED),
         Err(Failure::Error { code, message }) => {
-            print::note(&format!("gyeol: {}", print::shown(&message)));
+            print::note(&format!("gyeol: {message}"));
             ExitCode::from(code)
         }
     }

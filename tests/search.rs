@@ -43,8 +43,12 @@ struct World {
 
 fn text(i: usize, version: usize) -> String {
     let words = 5 + (i * 37 + version * 11) % 150;
-    let word = |j: usize| WORDS[(i * i + j * j * 3 + j * (i % 7) + version) % WORDS.len()];
-    format!("entry{i} {}", (0..words).map(word).collect::<Vec<_>>().join(" "))
+    // Every chunk has a word of its own.
+    let word = |j: usize| match j % 16 {
+        0 => format!("entry{i}x{j}"),
+        _ => WORDS[(i * i + j * j * 3 + j * (i % 7) + version) % WORDS.len()].to_owned(),
+    };
+    (0..words).map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn payload(i: usize) -> Map<String, Value> {
@@ -335,7 +339,7 @@ fn all_over_a_score_are_found() {
 fn vectors_and_many_texts_are_asked_like_one_text() {
     let world = world();
     let by_text = world.collection.search("달빛").mode(Mode::Dense).run().unwrap();
-    let values: Vec<f32> = vector("달빛").iter().map(|x| 3.0 * x).collect();
+    let values: Vec<f32> = vector("달빛").iter().map(|x| 2.0 * x).collect();
     let by_vector = world.collection.search_for(Target::Vector(&values)).run().unwrap();
     assert_eq!((by_vector.mode, &by_vector.hits), (Mode::Dense, &by_text.hits));
     let many = world.collection.search_many(&["달빛", "tide", "rope"], |search| search.k(4)).unwrap();

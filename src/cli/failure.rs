@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::print::shown;
 use gyeol::Error;
 use gyeol::error::{CollectionError, IndexError, StoreError, TextError, VectorsError};
 
@@ -21,13 +22,13 @@ pub const INTERRUPTED: u8 = 130;
 pub enum Failure {
     /// Whoever reads stdout has had enough.
     BrokenPipe,
-    /// To be shown, and to end with this code.
+    /// To be shown as it is, and to end with this code.
     Error { code: u8, message: String },
 }
 
 impl Failure {
-    pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Failure::Error { code, message: message.into() }
+    pub fn new(code: u8, message: impl AsRef<str>) -> Self {
+        Failure::Error { code, message: shown(message.as_ref()).into_owned() }
     }
 
     /// Reading or writing one of the standard streams failed.
@@ -51,7 +52,14 @@ impl From<Error> for Failure {
             // Parameters, queries and vectors that were given.
             _ => USAGE,
         };
-        Failure::new(code, error.to_string())
+        match error {
+            // A mark under the column stands on a line of its own.
+            Error::Collection(CollectionError::Filter(error)) => {
+                let lines: Vec<String> = error.to_string().lines().map(|line| shown(line).into_owned()).collect();
+                Failure::Error { code, message: lines.join("\n") }
+            }
+            error => Failure::new(code, error.to_string()),
+        }
     }
 }
 
