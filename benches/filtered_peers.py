@@ -123,7 +123,7 @@ class Lance:
 
     def ask(self, query, bound, effort):
         search = self.t.search(query).distance_type("cosine").where(f"c < {bound}", prefilter=True).limit(K)
-        found = search.select(["id"]).nprobes(1).ef(effort).refine_factor(2).to_arrow()
+        found = search.select(["id", "_distance"]).nprobes(1).ef(max(effort, 2 * K)).refine_factor(2).to_arrow()
         return found["id"].to_numpy().tolist()
 
 

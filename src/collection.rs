@@ -222,7 +222,7 @@ impl Collection {
     pub fn count(&self, filter: &Filter) -> Result<u64> {
         filter.validate().map_err(CollectionError::from)?;
         let Some(snapshot) = self.snapshot() else { return Ok(0) };
-        Ok(snapshot.selection(filter)?.documents.slots.len() as u64)
+        Ok(snapshot.selection(filter)?.chunks)
     }
 
     /// Starts a search for a text, by meaning and by words; see [`Search`].

@@ -399,3 +399,32 @@ fn what_cannot_be_asked_is_refused_with_a_reason() {
     assert!(ask(world.collection.search_for(Target::Vector(&[f32::NAN; 8]))).contains("NaN"));
     assert!(ask(world.collection.search_for(Target::Vector(&[0.0; 8]))).contains("norm"));
 }
+
+#[test]
+fn a_page_is_whole_after_others_came_in_above_it() {
+    let World { _folder, mut collection, .. } = world();
+    let query = "tide moon harbour storm rope";
+    for mode in [Mode::Dense, Mode::Lexical, Mode::Hybrid] {
+        let first = collection.search(query).mode(mode).k(10).run().unwrap();
+        // The query itself is better than all others.
+        let new =
+            |i: usize| NewDocument { key: format!("{mode} {i}"), text: query.to_owned(), ..NewDocument::default() };
+        collection.upsert(&(0..5).map(new).collect::<Vec<_>>()).unwrap();
+        collection.commit().unwrap();
+        let second = collection.search(query).mode(mode).k(10).after(first.next.unwrap()).run().unwrap();
+        assert_eq!(second.hits.len(), 10, "{mode}");
+        assert!(second.next.is_some());
+        let least = first.hits[9].score;
+        let after = |text: &str, score: f32| score <= least && !first.hits.iter().any(|hit| hit.text == text);
+        // BM25 changes with every text that is added.
+        let all_after = second.hits.iter().all(|hit| after(&hit.text, hit.score));
+        assert!(mode != Mode::Dense || all_after, "{:?}", second.hits);
+    }
+    let cursor = collection.search(query).mmr(0.5).k(3).run().unwrap().next.unwrap();
+    let other = collection.search(query).after(cursor).run().unwrap_err().to_string();
+    assert!(other.contains("of another kind"), "{other}");
+    let huge = "p0-ffffffff-0-0".parse().unwrap();
+    assert!(collection.search(query).mmr(0.5).k(3).after(huge).run().is_ok());
+    let far = "pffffffff-0-ff800000-0".parse().unwrap();
+    assert!(collection.search(query).after(far).run().unwrap().hits.is_empty());
+}

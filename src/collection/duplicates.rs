@@ -11,8 +11,8 @@ use crate::metric::Metric;
 
 /// Neighbours that are asked for first; more while all of them are near enough.
 const FIRST: usize = 8;
-/// Of more chunks near one chunk the nearest so many are joined with it: the others are near these, too.
-const MOST: usize = 1024;
+/// Of more chunks near one chunk the nearest so many are joined with it: the others are near these, or theirs.
+const MOST: usize = 32;
 
 /// Chunks that are near each other, from one to the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,11 +81,13 @@ fn near(
         let complete = found.len() < k;
         let scored = found.into_iter().map(|(distance, slot)| (slot, metric.score(distance)));
         let mut others: Vec<(u64, f32)> = scored.filter(|&(_, score)| score >= threshold).collect();
-        if complete || others.len() < k || k >= MOST {
+        if complete || others.len() < k || k > MOST {
             others.retain(|&(other, _)| other != slot);
+            others.truncate(MOST);
+            others.shrink_to_fit();
             return Ok(Near { slot, others });
         }
-        k *= 4;
+        k *= 5;
     }
 }
 

@@ -27,6 +27,10 @@ use crate::rerank::Reranker;
 /// [`LEAST_DIVERSE`].
 const DIVERSE: usize = 20;
 const LEAST_DIVERSE: usize = 200;
+/// Variety and rerankers choose from no more: both take time for each candidate.
+const MOST_POOL: usize = 10_000;
+/// A cursor starts no deeper.
+const MOST_DEPTH: usize = 1 << 20;
 /// The first candidates of a search for all hits over a score.
 const FIRST_DEPTH: usize = 256;
 /// Candidates for each hit where so many of a document are dropped.
@@ -121,8 +125,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// How many hits, from 1; fewer come back only when there are fewer: of all chunks by meaning, of those that
-    /// have a word of the query by words, in each case of those that pass the filter. Default [`Search::DEFAULT_K`].
+    /// How many hits, from 1; fewer come back only when there are fewer: of chunks that have a vector by meaning, of
+    /// those that have a word of the query by words, of either by both, in each case of those that pass the filter.
+    /// Default [`Search::DEFAULT_K`].
     pub fn k(mut self, k: usize) -> Self {
         self.k = k;
         self
@@ -168,7 +173,7 @@ impl<'a> Search<'a> {
 
     /// Variety: each hit is to be relevant and unlike those above it, by maximal marginal relevance. 1 is relevance
     /// alone, 0 variety alone; 0.5 is a good start. Hits are chosen from 20 times as many candidates as are asked for, at
-    /// least 200; pages end with these.
+    /// least 200 and at most 10,000; pages end with these.
     pub fn mmr(mut self, lambda: f32) -> Self {
         self.mmr = Some(lambda);
         self
@@ -182,7 +187,7 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// How many candidates [`Search::rerank`] looks at; more are slower.
+    /// How many candidates [`Search::rerank`] looks at, at most 10,000; more are slower.
     pub fn rerank_pool(mut self, candidates: usize) -> Self {
         self.rerank_pool = candidates;
         self
@@ -226,7 +231,7 @@ impl<'a> Search<'a> {
     pub fn run(self) -> Result<Found> {
         self.validate()?;
         let Some(snapshot) = self.collection.snapshot() else { return Ok(self.nothing()) };
-        let vectors = target::embed(self.collection, &self.texts())?;
+        let vectors = target::embed(self.collection, &self.embedded())?;
         self.run_on(&snapshot, vectors)
     }
 
@@ -249,21 +254,31 @@ impl<'a> Search<'a> {
         if self.reranker.is_some() && !matches!(self.target, Target::Text(_)) {
             return refuse("a reranker compares texts with a text; ask with one".to_owned());
         }
+        let by_order = self.mmr.is_none() && self.reranker.is_none();
+        if self.after.is_some_and(|after| (after.pool == 0) != by_order) {
+            return refuse(
+                "the cursor is of a search of another kind: with or without variety and a reranker".to_owned(),
+            );
+        }
         if let Some(filter) = self.filter {
             filter.validate().map_err(CollectionError::from)?;
         }
-        self.texts().into_iter().try_for_each(|text| match text.trim().is_empty() {
+        self.texts().try_for_each(|text| match text.trim().is_empty() {
             true => refuse("the query is blank; ask with at least one word".to_owned()),
             false => Ok(()),
         })
     }
 
-    /// The texts to be embedded: the query's first, if it is one.
-    fn texts(&self) -> Vec<&'a str> {
-        let by_meaning = self.mode != Mode::Lexical;
-        let unlike = self.unlike.iter().filter(|_| by_meaning);
-        let all = std::iter::once(&self.target).filter(|_| by_meaning || self.unlike.is_empty()).chain(unlike);
-        all.filter_map(|target| if let Target::Text(text) = target { Some(*text) } else { None }).collect()
+    /// The texts of the targets, the query's first, if it is one.
+    fn texts(&self) -> impl Iterator<Item = &'a str> {
+        let all = std::iter::once(&self.target).chain(&self.unlike);
+        all.filter_map(|target| if let Target::Text(text) = target { Some(*text) } else { None })
+    }
+
+    /// Those of them that are to be embedded: none where only words count.
+    fn embedded(&self) -> Vec<&'a str> {
+        let by_words = self.mode == Mode::Lexical && matches!(self.target, Target::Text(_));
+        if by_words { Vec::new() } else { self.texts().collect() }
     }
 
     fn nothing(&self) -> Found {
@@ -286,7 +301,7 @@ impl<'a> Search<'a> {
         let (page, next, work) = self.page(snapshot, &asked, mode, selection.as_deref())?;
         let hit = |c: &Candidate| Ok(Hit::new(c.score, c.scores, snapshot.chunk(c.slot)?));
         let hits = page.iter().map(hit).collect::<Result<Vec<_>>>()?;
-        let matches = selection.map(|selection| selection.documents.slots.len() as u64);
+        let matches = selection.map(|selection| selection.chunks);
         let warnings = if mode == Mode::Lexical { Vec::new() } else { snapshot.warnings() };
         Ok(Found { mode, hits, next, matches, work, warnings })
     }
@@ -305,11 +320,11 @@ impl<'a> Search<'a> {
         let offset = self.after.map_or(0, |after| after.offset);
         let wanted = offset.saturating_add(self.k);
         let pool = self.pool();
-        let (mut shaped, all, work) = self.shaped(snapshot, asked, how, if by_order { wanted } else { pool })?;
+        let (mut shaped, all, work) = self.shaped(snapshot, asked, how, if by_order { self.k } else { pool })?;
         let (more, page): (bool, Vec<Candidate>) = if by_order {
-            let from = self.after.map_or(0, |after| shaped.partition_point(|c| !after.is_before(c)));
-            let rest = &shaped[from..];
-            (rest.len() > self.k || !all, rest.iter().take(self.k).copied().collect())
+            let more = shaped.len() > self.k || !all;
+            shaped.truncate(self.k);
+            (more, shaped)
         } else {
             shaped.truncate(pool);
             if let (Some(reranker), Some(words)) = (self.reranker, asked.words) {
@@ -330,15 +345,15 @@ impl<'a> Search<'a> {
     /// The candidates that variety and a reranker choose from.
     fn pool(&self) -> usize {
         match (self.after, self.reranker, self.mmr) {
-            (Some(after), _, _) => after.pool,
-            (None, Some(_), _) => self.rerank_pool.max(self.k),
-            (None, None, Some(_)) => self.k.saturating_mul(DIVERSE).max(LEAST_DIVERSE),
-            (None, None, None) => 0,
+            (_, None, None) => 0,
+            (Some(after), _, _) => after.pool.clamp(1, MOST_POOL),
+            (None, Some(_), _) => self.rerank_pool.max(self.k).min(MOST_POOL),
+            (None, None, Some(_)) => self.k.saturating_mul(DIVERSE).clamp(LEAST_DIVERSE, MOST_POOL),
         }
     }
 
-    /// At least so many candidates, if there are as many, that are over the least score and not too many of a
-    /// document; whether these are all; and what finding them took.
+    /// At least so many candidates, if there are as many, that are over the least score, not too many of a document, and
+    /// after the page before where the order is that of scores; whether these are all; and what finding them took.
     fn shaped(
         &self,
         snapshot: &Snapshot,
@@ -347,7 +362,11 @@ impl<'a> Search<'a> {
         enough: usize,
     ) -> Result<(Vec<Candidate>, bool, Vec<Work>)> {
         let per = if self.per_document.is_some() { PER_DOCUMENT_DEPTH } else { 1 };
-        let mut depth = if enough >= usize::MAX / 8 { FIRST_DEPTH } else { enough.saturating_mul(per) };
+        let by_order = self.mmr.is_none() && self.reranker.is_none();
+        let after = self.after.filter(|_| by_order);
+        let before = after.map_or(0, |after| after.offset);
+        let first = before.saturating_add(enough).saturating_mul(per);
+        let mut depth = if first >= usize::MAX / 8 { FIRST_DEPTH.max(before.min(MOST_DEPTH)) } else { first };
         let min_score = self.min_score.filter(|_| self.reranker.is_none());
         loop {
             let Ranking { mut candidates, all, least, work } = rank(snapshot, asked, how, depth)?;
@@ -356,6 +375,9 @@ impl<'a> Search<'a> {
             }
             if let Some(most) = self.per_document {
                 shape::per_document(snapshot, &mut candidates, most)?;
+            }
+            if let Some(after) = after {
+                candidates.retain(|candidate| after.is_before(candidate));
             }
             let all = all || min_score.is_some_and(|score| least < score);
             if candidates.len() >= enough || all {
@@ -376,14 +398,18 @@ pub(super) fn many<'a>(
     let searches: Vec<Search<'a>> = queries.iter().map(|query| with(collection.search(query))).collect();
     searches.iter().try_for_each(Search::validate)?;
     let Some(snapshot) = collection.snapshot() else { return Ok(searches.iter().map(Search::nothing).collect()) };
-    let texts: Vec<&str> = searches.iter().flat_map(Search::texts).collect();
+    let texts: Vec<&str> = searches.iter().flat_map(Search::embedded).collect();
     let mut vectors = target::embed(collection, &texts)?.into_iter();
     let each: Vec<(Search<'a>, Vec<Option<Vec<f32>>>)> = searches
         .into_iter()
         .map(|search| {
-            let own = vectors.by_ref().take(search.texts().len()).collect();
+            let own = vectors.by_ref().take(search.embedded().len()).collect();
             (search, own)
         })
         .collect();
+    // Found once, not by every thread.
+    for (search, _) in &each {
+        search.filter.map(|filter| snapshot.selection(filter)).transpose()?;
+    }
     each.into_par_iter().map(|(search, own)| search.run_on(&snapshot, own)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::documents::Selected;
+use super::documents::{Bitmap, Selected};
 use super::filter::Filter;
 use super::snapshot::{LiveSegment, Snapshot};
 use crate::error::{IndexError, Result};
@@ -13,7 +13,10 @@ const REMEMBERED: usize = 32;
 
 /// The chunks that a filter selects, and where their vectors are.
 pub(super) struct Selection {
-    pub documents: Selected,
+    /// How many there are.
+    pub chunks: u64,
+    /// In each tantivy segment.
+    pub documents: Vec<Bitmap>,
     /// For each segment of vectors.
     pub places: Vec<Places>,
 }
@@ -51,9 +54,9 @@ impl Snapshot {
         if let Some(selection) = self.selections.get(&text) {
             return Ok(selection);
         }
-        let documents = self.documents.select(filter).map_err(|e| self.documents_error(e))?;
-        let places = self.segments.iter().map(|live| places(live, &documents.slots)).collect::<Result<_, _>>()?;
-        let selection = Arc::new(Selection { documents, places });
+        let Selected { docs, slots } = self.documents.select(filter).map_err(|e| self.documents_error(e))?;
+        let places = self.segments.iter().map(|live| places(live, &slots)).collect::<Result<_, _>>()?;
+        let selection = Arc::new(Selection { chunks: slots.len() as u64, documents: docs, places });
         self.selections.put(text, selection.clone());
         Ok(selection)
     }

@@ -74,6 +74,8 @@ pub enum Why {
     Small,
     /// Graph, partitions or codes are damaged.
     Damaged,
+    /// So many neighbours were asked for that comparing all rows is faster.
+    ManyAsked,
     /// Of the rows that pass, few enough to compare all: what was foretold, in nanoseconds on one core.
     FewPass {
         /// For comparing all that pass.
@@ -99,6 +101,7 @@ impl std::fmt::Display for Why {
             Why::Built => f.write_str("over all rows"),
             Why::Asked => f.write_str("exact search was asked for"),
             Why::Small => f.write_str("too few rows for a graph"),
+            Why::ManyAsked => f.write_str("a large part of all rows was asked for"),
             Why::Damaged => f.write_str("the faster structure is damaged"),
             Why::FewPass { scan, walk: Some(walk) } => {
                 write!(f, "foretold {:.0} us, and {:.0} us by graph or partitions", us(scan), us(walk))

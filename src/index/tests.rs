@@ -301,7 +301,9 @@ fn any_effort_can_be_asked_for() {
     let rows = clustered(2000, 8, 20, SEED);
     let index = Hnsw::build(&rows, Metric::L2, &graph()).unwrap();
     let (all, work) = index.search_explained(rows.row(5), usize::MAX, Effort::Ef(usize::MAX)).unwrap();
-    assert_eq!((all.len(), work.ef), (2000, 2000));
+    assert_eq!((all.len(), work.why, work.ef), (2000, Why::ManyAsked, 0));
+    let (ten, work) = index.search_explained(rows.row(5), 10, Effort::Ef(usize::MAX)).unwrap();
+    assert_eq!((ten.len(), work.ef), (10, 2000));
     let (one, work) = index.search_explained(rows.row(5), 1, Effort::Ef(1)).unwrap();
     assert!(one.len() == 1 && work.ef == 1 && work.compared > 1 && work.compared < 2000, "{work:?}");
     assert_eq!(index.search_with(rows.row(5), 10, Effort::Recall(1.0)).unwrap()[0].id, 5);

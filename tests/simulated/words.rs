@@ -33,9 +33,14 @@ impl Random {
     }
 }
 
+/// What stands for the digits of a word's number: letters, since a number in a word is a term of its own.
+const LETTERS: &[u8; 10] = b"bcdfghkmnp";
+
 /// Word number `n`: no two have one stem.
 pub fn word(n: usize) -> String {
-    format!("wa{}", n % WORDS)
+    let n = n % WORDS;
+    let letter = |digit: usize| char::from(LETTERS[digit % LETTERS.len()]);
+    format!("wa{}{}", letter(n / 10), letter(n % 10))
 }
 
 /// A text that follows from a number. Of eleven texts one has no word that the embedder knows.
@@ -53,9 +58,14 @@ pub fn document(key: &str, text: &str) -> NewDocument {
     NewDocument { key: key.to_owned(), text: text.to_owned(), payload }
 }
 
+/// The number of a word, given its letters.
+fn number(letters: &str) -> Option<u64> {
+    letters.bytes().try_fold(0, |sum, b| Some(10 * sum + LETTERS.iter().position(|&l| l == b)? as u64))
+}
+
 /// The vector of a text: the sum of its words', of length 1. None when no word is known.
 pub fn vector(text: &str) -> Option<[f32; DIM]> {
-    let known = text.split(' ').filter_map(|word| word.strip_prefix("wa")?.parse::<u64>().ok());
+    let known = text.split(' ').filter_map(|word| number(word.strip_prefix("wa")?));
     let mut sum = known.fold(None, |sum: Option<[f32; DIM]>, number| {
         let mut random = Random(number << 32);
         let of_word = |_| (random.next() >> 40) as f32 / (1 << 23) as f32 - 1.0;

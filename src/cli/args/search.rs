@@ -84,7 +84,7 @@ pub struct LegArgs {
 /// How meaning and words are made one.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum FusionArg {
-    /// The weighted sum of standardised scores
+    /// The weighted sum of BM25, as a part of the best, and the cosine
     Scores,
     /// Weighted reciprocal ranks
     Ranks,

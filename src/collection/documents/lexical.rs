@@ -10,7 +10,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use tantivy::{DocId, DocSet, Score, SegmentOrdinal, SegmentReader, TantivyError, Term};
 
-use super::{Documents, Selected, guarded};
+use super::{Bitmap, Documents, guarded};
 use crate::collection::containing::Containing;
 use crate::text::{lexical_terms, query_terms, single_character};
 
@@ -33,7 +33,7 @@ impl Documents {
     /// The `k` best chunks by BM25 over the terms of a query, best first; with `among` only those are looked at. A term
     /// that no chunk has lowers nothing but its own share. A query of nothing but single characters of Hangul, kana or
     /// Han finds, below the chunks that have them as words, those that have them within words.
-    pub fn lexical(&self, query: &str, k: usize, among: Option<&Selected>) -> tantivy::Result<Vec<Ranked>> {
+    pub fn lexical(&self, query: &str, k: usize, among: Option<&[Bitmap]>) -> tantivy::Result<Vec<Ranked>> {
         guarded(|| {
             let best = Best { k: k.min(self.searcher.num_docs().max(1) as usize), among };
             let mut found = self.searcher.search(&self.lexical_query(query), &best)?;
@@ -89,7 +89,7 @@ impl Documents {
 /// cannot be among the best are still skipped as a whole.
 struct Best<'a> {
     k: usize,
-    among: Option<&'a Selected>,
+    among: Option<&'a [Bitmap]>,
 }
 
 /// Never asked for single documents.
@@ -129,7 +129,7 @@ impl Collector for Best<'_> {
     ) -> tantivy::Result<Vec<Ranked>> {
         let damaged = || TantivyError::InternalError("a document without a segment".to_owned());
         let among = match self.among {
-            Some(among) => Some(among.docs.get(ordinal as usize).ok_or_else(damaged)?),
+            Some(among) => Some(among.get(ordinal as usize).ok_or_else(damaged)?),
             None => None,
         };
         let slots = reader.fast_fields().u64("slot")?;

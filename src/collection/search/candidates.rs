@@ -117,7 +117,7 @@ fn dense(
 
 fn lexical(snapshot: &Snapshot, asked: &Asked<'_>, words: &str, how: How<'_>, depth: usize) -> Result<Leg> {
     let depth = depth.saturating_add(asked.without.len());
-    let among = how.selection.map(|selection| &selection.documents);
+    let among = how.selection.map(|selection| &selection.documents[..]);
     let found = snapshot.documents.lexical(words, depth, among);
     let mut best = found.map_err(|e| snapshot.documents_error(e))?;
     let all = best.len() < depth;
@@ -189,6 +189,8 @@ fn by_ranks(dense: &Leg, lexical: &Leg, weight: f32, k: f32) -> Ranking {
     }
     let mut candidates: Vec<Candidate> = of_slot.into_values().collect();
     candidates.sort_unstable_by(Candidate::order);
-    let least = share(1.0 - weight, dense.best.len()) + share(weight, lexical.best.len());
+    // One that is first by the one may be the next by the other.
+    let first_by_meaning = share(1.0 - weight, 0) + share(weight, lexical.best.len());
+    let least = first_by_meaning.max(share(1.0 - weight, dense.best.len()) + share(weight, 0));
     Ranking { candidates, all: dense.all && lexical.all, least, work: Vec::new() }
 }

@@ -10,9 +10,9 @@ use crate::error::CollectionError;
 /// [`super::Search::after`] goes on from there. It is written as a text of letters, digits and dashes, which means
 /// something only to the same search.
 ///
-/// Hits are told apart by score and place, so a page never repeats a hit of the one before, also when others commit in
-/// between; what they add above the end of a page is not shown then. With variety or a reranker the order is another
-/// than that of the scores; then hits are counted, and a commit in between may move them.
+/// Hits are told apart by score and place, so a page does not repeat the one before; what was added above its end since
+/// is not shown. A commit in between changes BM25, by little, and with it the scores by words: then a hit may come again
+/// or be passed over. With variety or a reranker the order is another than that of the scores; then hits are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Hits on the pages before.
@@ -27,7 +27,9 @@ impl Cursor {
     /// Whether a candidate comes after the page, in the order of scores.
     pub(super) fn is_before(&self, candidate: &Candidate) -> bool {
         let last = f32::from_bits(self.last.0);
-        candidate.score.total_cmp(&last).reverse().then(candidate.slot.cmp(&self.last.1)).is_gt()
+        // The last hit itself may score a rounding lower when it is found another way.
+        candidate.slot != self.last.1
+            && candidate.score.total_cmp(&last).reverse().then(candidate.slot.cmp(&self.last.1)).is_gt()
     }
 }
 

@@ -6,6 +6,7 @@ use super::candidates::Candidate;
 use crate::collection::folder::embedded_text;
 use crate::collection::snapshot::Snapshot;
 use crate::error::Result;
+use crate::metric::Kernels;
 use crate::rerank::{Reranker, scores};
 use crate::vectors::norm;
 
@@ -63,6 +64,7 @@ pub(super) fn diverse(
         row.iter_mut().for_each(|x| *x /= length.max(f32::MIN_POSITIVE));
         units.push(row);
     }
+    let kernels = Kernels::detect();
     // Of each candidate the greatest cosine with one that was taken; none is left where it was taken itself.
     let mut nearest: Vec<Option<f32>> = vec![Some(0.0); candidates.len()];
     let mut taken = Vec::new();
@@ -77,7 +79,8 @@ pub(super) fn diverse(
         nearest[next] = None;
         for (nearest, unit) in nearest.iter_mut().zip(&units) {
             if let Some(nearest) = nearest {
-                let cosine: f32 = units[next].iter().zip(unit).map(|(a, b)| a * b).sum();
+                // One of two without a vector, or both: they are not alike.
+                let cosine = if units[next].len() == unit.len() { kernels.dot(&units[next], unit) } else { 0.0 };
                 *nearest = nearest.max(cosine);
             }
         }

@@ -56,6 +56,9 @@ pub(super) fn search_among<S: Space>(
 ) -> Result<bool, BadLink> {
     scratch.start(ef);
     scratch.beam.watch(watched(ef));
+    if entry as usize >= base.len {
+        return Err(base.bad(entry));
+    }
     gather(base, entry, among, scratch)?;
     let Scratch { visited, fresh, .. } = scratch;
     let start = std::iter::once(entry).filter(|&entry| among.contains(entry));

@@ -228,7 +228,8 @@ pub(super) fn is_structure(id: u32) -> bool {
 
 /// Compares what [`STRUCTURE`] names with its checksums.
 pub(super) fn check_structure(file: &Sections) -> Result<(), StoreError> {
-    STRUCTURE.into_iter().try_for_each(|id| file.check(id))
+    // Files of earlier builds have no AMONG.
+    STRUCTURE.into_iter().filter(|&id| id != AMONG || file.has(AMONG)).try_for_each(|id| file.check(id))
 }
 
 /// Compares the codes with their checksums.
@@ -311,7 +312,11 @@ fn open_among(file: &Sections) -> Result<Vec<AmongLevel>, StoreError> {
         return Ok(Vec::new());
     }
     file.check(AMONG)?;
-    let count = (file.bytes(AMONG)?.len() / size_of::<[f32; 4]>()).min(MAX_CALIBRATED);
+    let bytes = file.bytes(AMONG)?.len();
+    let count = bytes / size_of::<[f32; 4]>();
+    if count > MAX_CALIBRATED {
+        return Err(StoreError::corrupt(file.path(), "AMONG has too many levels"));
+    }
     let levels: &[[f32; 4]] = file.slice(AMONG, count)?;
     Ok(levels.iter().copied().map(AmongLevel::from_numbers).collect())
 }

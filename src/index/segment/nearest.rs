@@ -18,6 +18,12 @@ use crate::index::{Effort, Neighbor, Plan, RowStorage, Why, Work, cost};
 /// A search by graph or partitions among some rows gives up when it took this part of what comparing all of them is
 /// foretold to take, and more than was foretold for itself: then at most that much was lost.
 const PATIENCE: f32 = 0.6;
+/// More neighbours than this, and more than this part of the rows, are found by comparing all.
+const MANY: usize = 100;
+const MANY_PART: usize = 16;
+/// Where searches among some rows were not measured, as in files of earlier builds, those among at least this part are
+/// taken to need effort in proportion.
+const GUESSED_PART: f32 = 0.5;
 
 /// How candidates are to be found.
 enum Way<'a> {
@@ -107,6 +113,14 @@ impl Segment {
                 (self.calibration.effort_for(recall, k, self.rescores(k, effort)), Some(floor))
             }
         };
+        let compare_all = |why| match structure.codes() {
+            Some(codes) => Way::Codes(codes, why),
+            None => Way::Exact(why),
+        };
+        // A list of so many is kept in order at a higher cost than comparing all.
+        if k > MANY && k > among.map_or(self.len, Places::len) / MANY_PART {
+            return compare_all(Why::ManyAsked);
+        }
         let Some(among) = among else {
             let wanted = Wanted { k, ef, floor, spread: self.calibration.spread_for(ef), most: usize::MAX };
             return Way::Structure(structure, wanted, Why::Built);
@@ -116,7 +130,7 @@ impl Segment {
             None => (4 * self.dim, None),
         };
         let scan = cost::SEARCH + among.len() as f32 * cost::scan_row(stride);
-        let walk = self.calibration.among(ef, among.part());
+        let walk = self.calibration.among(ef, among.part()).or_else(|| self.guess(structure, ef, among.part(), stride));
         match walk {
             Some(Foretold { ef: stretched, cost: walk, spread }) if walk < scan => {
                 let ef = if floor.is_some() { stretched } else { ef };
@@ -136,6 +150,17 @@ impl Segment {
                 }
             }
         }
+    }
+
+    /// What a search among most rows takes where that was not measured; `None` among fewer.
+    fn guess(&self, structure: &Structure, ef: usize, part: f32, stride: usize) -> Option<Foretold> {
+        if self.calibration.levels.is_empty() || !self.calibration.among.is_empty() || part < GUESSED_PART {
+            return None;
+        }
+        let stretched = ef as f32 / part;
+        let row = structure.row_cost(self.len, stride);
+        let cost = cost::SEARCH + stretched * structure.rows_per_effort(self.len) * row;
+        Some(Foretold { ef: stretched as usize + 1, cost, spread: self.calibration.spread_for(ef) })
     }
 
     /// Candidates by comparing the codes of all rows that are asked for; `None` when the codes turn out damaged.

@@ -32,6 +32,14 @@ impl Structure {
         }
     }
 
+    /// Rows that a search looks at for each unit of effort, about.
+    pub fn rows_per_effort(&self, n: usize) -> f32 {
+        match self {
+            Structure::Partitioned { partitions, .. } => n as f32 / partitions.len() as f32,
+            Structure::Coded { .. } | Structure::Full { .. } => WALKED_PER_EFFORT,
+        }
+    }
+
     /// What a row that is looked at costs, in the unit of [`cost`]; `stride` is the bytes of a code.
     pub fn row_cost(&self, n: usize, stride: usize) -> f32 {
         match self {
@@ -49,6 +57,8 @@ pub(super) struct Probe {
     places: Vec<u32>,
 }
 
+/// Rows that a walk compares for each candidate that it keeps.
+const WALKED_PER_EFFORT: f32 = 24.0;
 /// How many times the candidates that rows need a query unlike them gets at most.
 const MOST: usize = 32;
 

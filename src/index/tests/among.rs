@@ -118,3 +118,16 @@ fn a_mapped_index_plans_like_the_built_one() {
         }
     }
 }
+
+#[test]
+fn many_neighbours_are_found_by_comparing_all() {
+    let rows = clustered(5000, 24, 20, SEED);
+    for layout in [Layout::Graph, Layout::Partitions] {
+        let index = Hnsw::build(&rows, Metric::Cosine, &HnswParams { layout, ..graph() }).unwrap();
+        let (found, work) = index.search_explained(rows.row(3), 4000, Effort::default()).unwrap();
+        assert_eq!((found.len(), work.plan, work.why), (4000, Plan::CodeScan, Why::ManyAsked));
+        let exact = Flat::new(&rows, Metric::Cosine).unwrap().search(rows.row(3), 4000).unwrap();
+        let exact: std::collections::HashSet<u32> = exact.iter().map(|n| n.id).collect();
+        assert!(found.iter().filter(|n| exact.contains(&n.id)).count() >= 3990);
+    }
+}
