@@ -171,7 +171,7 @@ fn expected(world: &World, plan: &Plan, words: &HashMap<String, f32>) -> Vec<Sco
 }
 
 fn mean(world: &World, key: &str) -> Vec<f32> {
-    let mut sum = vec![0.0; 8];
+    let mut sum = [0.0; 8];
     for chunk in world.chunks.iter().filter(|c| c.key == key) {
         sum.iter_mut().zip(&chunk.vector).for_each(|(s, x)| *s += x);
     }

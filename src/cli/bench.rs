@@ -39,7 +39,7 @@ struct Data {
 
 pub fn run(args: &BenchArgs) -> Result<Outcome, Failure> {
     if args.k == 0 || args.threads == 0 {
-        return Err(Failure::new(failure::USAGE, "-k and --threads are at least 1".to_owned()));
+        return Err(Failure::new(failure::USAGE, "-k and --threads are at least 1"));
     }
     let pool = ThreadPoolBuilder::new().num_threads(args.threads).build();
     let pool = pool.map_err(|e| Failure::new(failure::BUG, format!("cannot start {} threads: {e}", args.threads)))?;
@@ -148,12 +148,11 @@ fn search(args: &BenchArgs, metric: Metric, data: &Data, file: &Path, mut build:
     }))
 }
 
+/// Searches for one query.
+type Ask<'a> = dyn Fn(&[f32]) -> Result<Vec<Neighbor>, IndexError> + Sync + 'a;
+
 /// One point of the curve: in batch with all threads, then one query at a time.
-fn point(
-    data: &Data,
-    effort: impl Into<Value>,
-    ask: &(dyn Fn(&[f32]) -> Result<Vec<Neighbor>, IndexError> + Sync),
-) -> Result<Value, Failure> {
+fn point(data: &Data, effort: impl Into<Value>, ask: &Ask<'_>) -> Result<Value, Failure> {
     let queries = data.queries.view();
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
     let begun = Instant::now();
