@@ -50,7 +50,7 @@ fn measure(name: &str, set: &Judged, size: &str) {
             let hits = found["hits"].as_array().cloned().unwrap_or_default();
             hits.iter().filter_map(|hit| hit["key"].as_str().map(str::to_owned)).collect::<Vec<_>>()
         };
-        let all = set.queries.iter().zip(&found).map(|(query, found)| query.ndcg_at_10(keys(found).into_iter()));
+        let all = set.queries.iter().zip(&found).map(|(query, found)| query.ndcg_at_10(keys(found)));
         format!("{:.1}", 100.0 * all.sum::<f64>() / set.queries.len() as f64)
     };
     let cut = if size == "whole" { "whole".to_owned() } else { format!("{size} tokens") };
