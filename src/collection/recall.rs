@@ -76,9 +76,9 @@ fn ask(
     without: Option<u64>,
 ) -> Result<Asked, IndexError> {
     // One more, since the row itself may be found.
-    let one_more = k + usize::from(without.is_some());
-    let found = snapshot.nearest(query, one_more, effort, None)?;
-    let truth = snapshot.nearest(query, one_more, Effort::Exact, None)?;
+    let one_more = (k, usize::from(without.is_some()));
+    let found = snapshot.nearest_and(query, one_more, effort, None)?;
+    let truth = snapshot.nearest_and(query, one_more, Effort::Exact, None)?;
     let others = |list: Vec<(f32, u64)>| list.into_iter().filter(|(_, slot)| Some(*slot) != without).take(k);
     let distances = |list| others(list).map(|(distance, _)| distance);
     Ok(Asked::new(distances(found.rows), distances(truth.rows), found.work.iter().map(|w| w.compared).sum()))

@@ -135,20 +135,31 @@ impl Snapshot {
         effort: Effort,
         among: Option<&[Places]>,
     ) -> Result<Nearest, IndexError> {
+        self.nearest_and(query, (k, 0), effort, among)
+    }
+
+    /// [`Snapshot::nearest`] with the effort that `k` take, and some more rows: for a caller who leaves out as many.
+    pub fn nearest_and(
+        &self,
+        query: &[f32],
+        (k, more): (usize, usize),
+        effort: Effort,
+        among: Option<&[Places]>,
+    ) -> Result<Nearest, IndexError> {
         let (mut rows, mut all_work) = (Vec::new(), Vec::new());
         for (i, live) in self.segments.iter().enumerate() {
             let among = match among {
                 Some(among) => among.get(i),
                 None => live.alive()?,
             };
-            let (found, work) = live.segment.nearest(query, k, effort, among)?;
+            let (found, work) = live.segment.nearest_and(query, (k, more), effort, among)?;
             all_work.push(work);
             for neighbor in found {
                 rows.push((neighbor.distance, live.segment.slot(neighbor.id)?));
             }
         }
         rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        rows.truncate(k);
+        rows.truncate(k.saturating_add(more));
         Ok(Nearest { rows, work: all_work })
     }
 

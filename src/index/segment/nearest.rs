@@ -50,6 +50,20 @@ impl Segment {
         effort: Effort,
         among: Option<&Places>,
     ) -> Result<(Vec<Neighbor>, Work), IndexError> {
+        self.nearest_and(query, (k, 0), effort, among)
+    }
+
+    /// [`Segment::nearest`] with the effort that `k` take, and some more rows: for a caller who leaves out as many.
+    ///
+    /// # Errors
+    /// As [`Segment::nearest`].
+    pub fn nearest_and(
+        &self,
+        query: &[f32],
+        (k, more): (usize, usize),
+        effort: Effort,
+        among: Option<&Places>,
+    ) -> Result<(Vec<Neighbor>, Work), IndexError> {
         if k == 0 {
             return Err(IndexError::ZeroK);
         }
@@ -57,12 +71,12 @@ impl Segment {
         // All of them is no choice.
         let among = among.filter(|among| among.len() < self.len);
         let rows = among.map_or(self.len, Places::len);
-        let k = k.min(rows);
+        let (asked, k) = (k, k.saturating_add(more).min(rows));
         if k == 0 {
             return Ok((Vec::new(), Work::default()));
         }
         let mut work = Work { among: rows, ..Work::default() };
-        let found = match self.way(&query, k, effort, among) {
+        let found = match self.way(&query, (k, asked), effort, among) {
             Way::Exact(why) => {
                 work.why = why;
                 None
@@ -102,7 +116,7 @@ impl Segment {
     }
 
     /// Which way is foretold to be the fastest.
-    fn way(&self, query: &[f32], k: usize, effort: Effort, among: Option<&Places>) -> Way<'_> {
+    fn way(&self, query: &[f32], (k, asked): (usize, usize), effort: Effort, among: Option<&Places>) -> Way<'_> {
         let Some(structure) = &self.structure else { return Way::Exact(Why::Small) };
         let (ef, floor) = match effort {
             Effort::Exact => return Way::Exact(Why::Asked),
@@ -110,7 +124,8 @@ impl Segment {
             Effort::Ef(ef) => (ef, None),
             Effort::Recall(recall) => {
                 let floor = spread::floor(self.metric, query, self.calibration.longest);
-                (self.calibration.effort_for(recall, k, self.rescores(k, effort)), Some(floor))
+                let asked = asked.min(k);
+                (self.calibration.effort_for(recall, asked, self.rescores(asked, effort)), Some(floor))
             }
         };
         let compare_all = |why| match structure.codes() {
