@@ -98,6 +98,8 @@ struct Plan {
     query: String,
     mode: u8,
     lexical: f32,
+    /// By ranks with this k, else by scores.
+    ranks: Option<f32>,
     filter: Option<usize>,
     k: usize,
     min_score: Option<f32>,
@@ -112,11 +114,13 @@ fn plan() -> impl Strategy<Value = Plan> {
     let query = (0..WORDS.len(), 0..WORDS.len()).prop_map(|(a, b)| format!("{} {}", WORDS[a], WORDS[b]));
     let shape = (some(1..4), proptest::option::weighted(0.3, 0.0f32..=1.0), proptest::option::of(-0.5f32..1.0));
     let targets = (proptest::option::weighted(0.2, 0..DOCUMENTS), proptest::option::weighted(0.2, 0..DOCUMENTS));
-    (query, 0..3u8, 0.0f32..=1.0, some(0..FILTERS.len()), 1..40usize, shape, targets).prop_map(
-        |(query, mode, lexical, filter, k, (per_document, mmr, min_score), (like, unlike))| Plan {
+    let fusion = (0.0f32..=1.0, proptest::option::weighted(0.3, 1.0f32..100.0));
+    (query, 0..3u8, fusion, some(0..FILTERS.len()), 1..40usize, shape, targets).prop_map(
+        |(query, mode, (lexical, ranks), filter, k, (per_document, mmr, min_score), (like, unlike))| Plan {
             query,
             mode,
             lexical,
+            ranks,
             filter,
             k,
             min_score,
@@ -152,6 +156,15 @@ fn expected(world: &World, plan: &Plan, words: &HashMap<String, f32>) -> Vec<Sco
     let mut out: Vec<Scored> = match (plan.mode, like.is_some()) {
         (0, _) | (_, true) => all.iter().map(|&i| (i, dense(i))).collect(),
         (1, _) => all.iter().filter_map(|&i| Some((i, of_words(i)?))).collect(),
+        _ if plan.ranks.is_some() => {
+            let k = plan.ranks.unwrap();
+            let by_meaning = ranks(&all, |i| Some(dense(i)));
+            let by_words = ranks(&all, of_words);
+            let share = |weight: f32, rank: Option<&usize>| rank.map_or(0.0, |&rank| weight / (k + rank as f32));
+            let score =
+                |i: usize| share(plan.lexical, by_words.get(&i)) + share(1.0 - plan.lexical, by_meaning.get(&i));
+            all.iter().map(|&i| (i, score(i))).collect()
+        }
         _ => {
             let share = |i| if best > 0.0 { of_words(i).unwrap_or(0.0) / best } else { 0.0 };
             all.iter().map(|&i| (i, plan.lexical * share(i) + (1.0 - plan.lexical) * dense(i))).collect()
@@ -168,6 +181,13 @@ fn expected(world: &World, plan: &Plan, words: &HashMap<String, f32>) -> Vec<Sco
         });
     }
     out
+}
+
+/// The ranks of those that have a score, from 1; those that rank as well as another in the order in which they were added.
+fn ranks(all: &[usize], score: impl Fn(usize) -> Option<f32>) -> HashMap<usize, usize> {
+    let mut scored: Vec<Scored> = all.iter().filter_map(|&i| Some((i, score(i)?))).collect();
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+    scored.into_iter().zip(1..).map(|((i, _), rank)| (i, rank)).collect()
 }
 
 fn mean(world: &World, key: &str) -> Vec<f32> {
@@ -199,7 +219,10 @@ fn search<'a>(world: &'a World, plan: &'a Plan, key: &'a [String; 2], filter: Op
     let target = if plan.like.is_some() { Target::Key(&key[0]) } else { Target::Text(&plan.query) };
     let mode = [Mode::Dense, Mode::Lexical, Mode::Hybrid][usize::from(plan.mode)];
     let mut search = world.collection.search_for(target).mode(mode).effort(Effort::Exact).k(plan.k);
-    search = search.fusion(Fusion::Scores { lexical: plan.lexical });
+    search = search.fusion(match plan.ranks {
+        Some(k) => Fusion::Ranks { lexical: plan.lexical, k },
+        None => Fusion::Scores { lexical: plan.lexical },
+    });
     if let Some(filter) = filter {
         search = search.filter(filter);
     }
@@ -272,6 +295,7 @@ fn variety_takes_what_the_rule_says() {
             query: query.to_owned(),
             mode: 0,
             lexical: 0.5,
+            ranks: None,
             filter: None,
             k: 12,
             min_score: None,
@@ -427,4 +451,36 @@ fn a_page_is_whole_after_others_came_in_above_it() {
     assert!(collection.search(query).mmr(0.5).k(3).after(huge).run().is_ok());
     let far = "pffffffff-0-ff800000-0".parse().unwrap();
     assert!(collection.search(query).after(far).run().unwrap().hits.is_empty());
+}
+
+#[test]
+fn duplicates_are_the_groups_of_all_pairs_over_the_threshold() {
+    let world = world();
+    let n = world.chunks.len();
+    for threshold in [0.7, 0.85, 0.95] {
+        let near = |i: usize, j: usize| cosine(&world.chunks[i].vector, &world.chunks[j].vector) >= threshold;
+        let mut group: Vec<usize> = (0..n).collect();
+        for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|&(i, j)| near(i, j)) {
+            let (from, to) = (group[i].max(group[j]), group[i].min(group[j]));
+            group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+        }
+        let mut want: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        (0..n).for_each(|i| want.entry(group[i]).or_default().push(&world.chunks[i].text));
+        let sorted = |mut texts: Vec<String>| {
+            texts.sort_unstable();
+            texts
+        };
+        let mut want: Vec<Vec<String>> = want
+            .into_values()
+            .filter(|texts| texts.len() > 1)
+            .map(|texts| sorted(texts.into_iter().map(str::to_owned).collect()))
+            .collect();
+        let found = world.collection.duplicates(threshold, Effort::default()).unwrap();
+        assert!(found.is_sorted_by(|a, b| a.hits.len() >= b.hits.len()));
+        let texts = |group: gyeol::collection::Duplicates| sorted(group.hits.into_iter().map(|hit| hit.text).collect());
+        let mut found: Vec<Vec<String>> = found.into_iter().map(texts).collect();
+        (want.sort_unstable(), found.sort_unstable());
+        assert!(threshold > 0.9 || !want.is_empty());
+        assert_eq!(found, want, "{threshold}");
+    }
 }

@@ -254,8 +254,7 @@ impl<'a> Search<'a> {
         if self.reranker.is_some() && !matches!(self.target, Target::Text(_)) {
             return refuse("a reranker compares texts with a text; ask with one".to_owned());
         }
-        let by_order = self.mmr.is_none() && self.reranker.is_none();
-        if self.after.is_some_and(|after| (after.pool == 0) != by_order) {
+        if self.after.is_some_and(|after| (after.pool == 0) != self.by_order()) {
             return refuse(
                 "the cursor is of a search of another kind: with or without variety and a reranker".to_owned(),
             );
@@ -316,7 +315,7 @@ impl<'a> Search<'a> {
     ) -> Result<(Vec<Candidate>, Option<Cursor>, Vec<Work>)> {
         let metric = self.collection.metric();
         let how = How { mode, fusion: self.fusion, effort: self.effort, metric, selection };
-        let by_order = self.mmr.is_none() && self.reranker.is_none();
+        let by_order = self.by_order();
         let offset = self.after.map_or(0, |after| after.offset);
         let wanted = offset.saturating_add(self.k);
         let pool = self.pool();
@@ -342,6 +341,11 @@ impl<'a> Search<'a> {
         Ok((page, next, work))
     }
 
+    /// Whether hits stand in the order of the scores that they were ranked by.
+    fn by_order(&self) -> bool {
+        self.mmr.is_none() && self.reranker.is_none()
+    }
+
     /// The candidates that variety and a reranker choose from.
     fn pool(&self) -> usize {
         match (self.after, self.reranker, self.mmr) {
@@ -362,8 +366,7 @@ impl<'a> Search<'a> {
         enough: usize,
     ) -> Result<(Vec<Candidate>, bool, Vec<Work>)> {
         let per = if self.per_document.is_some() { PER_DOCUMENT_DEPTH } else { 1 };
-        let by_order = self.mmr.is_none() && self.reranker.is_none();
-        let after = self.after.filter(|_| by_order);
+        let after = self.after.filter(|_| self.by_order());
         let before = after.map_or(0, |after| after.offset);
         let first = before.saturating_add(enough).saturating_mul(per);
         let mut depth = if first >= usize::MAX / 8 { FIRST_DEPTH.max(before.min(MOST_DEPTH)) } else { first };
