@@ -72,7 +72,9 @@ fn world() -> World {
     collection.delete("d5").unwrap();
     collection.delete("d41").unwrap();
     collection.commit().unwrap();
-    let chunks = (0..DOCUMENTS).flat_map(|i| collection.get(&format!("d{i}")).unwrap()).map(|hit| Chunk {
+    // In the order in which they were added: what was replaced comes last.
+    let order = (0..DOCUMENTS).filter(|i| i % 7 != 0).chain((0..DOCUMENTS).step_by(7));
+    let chunks = order.flat_map(|i| collection.get(&format!("d{i}")).unwrap()).map(|hit| Chunk {
         vector: vector(&hit.text),
         key: hit.key,
         text: hit.text,
@@ -123,9 +125,10 @@ fn plan() -> impl Strategy<Value = Plan> {
             ranks,
             filter,
             k,
-            min_score,
-            per_document,
-            mmr,
+            // With these, ranks are counted among ever more candidates.
+            min_score: min_score.filter(|_| ranks.is_none()),
+            per_document: per_document.filter(|_| ranks.is_none()),
+            mmr: mmr.filter(|_| ranks.is_none()),
             like,
             unlike,
         },
@@ -183,11 +186,11 @@ fn expected(world: &World, plan: &Plan, words: &HashMap<String, f32>) -> Vec<Sco
     out
 }
 
-/// The ranks of those that have a score, from 1; those that rank as well as another in the order in which they were added.
+/// The ranks of the best hundred of those that have a score, from 1; of equal ones the first added has the first.
 fn ranks(all: &[usize], score: impl Fn(usize) -> Option<f32>) -> HashMap<usize, usize> {
     let mut scored: Vec<Scored> = all.iter().filter_map(|&i| Some((i, score(i)?))).collect();
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
-    scored.into_iter().zip(1..).map(|((i, _), rank)| (i, rank)).collect()
+    scored.into_iter().take(Fusion::POOL).zip(1..).map(|((i, _), rank)| (i, rank)).collect()
 }
 
 fn mean(world: &World, key: &str) -> Vec<f32> {
@@ -483,4 +486,31 @@ fn duplicates_are_the_groups_of_all_pairs_over_the_threshold() {
         assert!(threshold > 0.9 || !want.is_empty());
         assert_eq!(found, want, "{threshold}");
     }
+}
+
+/// One long document crowds out the others, so that the first candidates are not enough.
+#[test]
+fn deeper_candidates_are_asked_for_until_there_are_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut collection = Collection::open_or_create(folder.path().join("c"), Small::new()).unwrap();
+    let long = (0..40_000).map(|i| format!("w{i}")).collect::<Vec<_>>().join(" ");
+    let mut documents = vec![NewDocument { key: "long".to_owned(), text: long, ..NewDocument::default() }];
+    let short = |i: usize| NewDocument { key: format!("s{i}"), text: format!("tide {i}"), ..NewDocument::default() };
+    documents.extend((0..8).map(short));
+    collection.upsert(&documents).unwrap();
+    collection.commit().unwrap();
+    let chunks = collection.status().unwrap().chunks as usize;
+    assert!(chunks > 500, "{chunks}");
+    let search = || collection.search("tide").mode(Mode::Dense);
+    let once = search().per_document(1).k(9).run().unwrap();
+    assert_eq!(once.hits.len(), 9, "each document once");
+    let exact = search().all().effort(Effort::Exact).run().unwrap();
+    assert_eq!(exact.hits.len(), chunks);
+    for place in [0, 200, 300, 450] {
+        let least = exact.hits[place].score;
+        let over = search().min_score(least).all().run().unwrap();
+        assert_eq!(over.hits.len(), place + 1, "all of at least {least}");
+    }
+    let both = collection.search("tide").per_document(1).k(9).run().unwrap();
+    assert_eq!(both.hits.len(), 9);
 }
