@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::documents::{Bitmap, Selected};
 use super::filter::Filter;
-use super::snapshot::{LiveSegment, Snapshot};
+use super::snapshot::Snapshot;
 use crate::error::{IndexError, Result};
-use crate::index::{Places, RowSet};
+use crate::index::{Places, RowSet, Segment};
 
 /// Filters of which a snapshot remembers what they select: those that were asked for last.
 const REMEMBERED: usize = 32;
@@ -55,25 +55,21 @@ impl Snapshot {
             return Ok(selection);
         }
         let Selected { docs, slots } = self.documents.select(filter).map_err(|e| self.documents_error(e))?;
-        let places = self.segments.iter().map(|live| places(live, &slots)).collect::<Result<_, _>>()?;
+        let places = self.segments.iter().map(|live| places(&live.segment, &slots)).collect::<Result<_, _>>()?;
         let selection = Arc::new(Selection { chunks: slots.len() as u64, documents: docs, places });
         self.selections.put(text, selection.clone());
         Ok(selection)
     }
 }
 
-/// The places of those of some slots, ascending, that a segment has, and that are not deleted.
-fn places(live: &LiveSegment, slots: &[u64]) -> Result<Places, IndexError> {
-    let segment = &live.segment;
+/// The places of those of some slots, ascending, that a segment has. The document store has selected none of a deleted
+/// chunk, and its commit is that of the vectors.
+fn places(segment: &Segment, slots: &[u64]) -> Result<Places, IndexError> {
     let mut rows = RowSet::none(segment.len());
     let Some(last) = segment.len().checked_sub(1) else { return segment.places_of(&rows) };
     let (first, last) = (segment.slot(0)?, segment.slot(last as u32)?);
     let from = slots.partition_point(|&slot| slot < first);
     let within = slots[from..].iter().take_while(|&&slot| slot <= last);
-    segment.rows_of(within.copied(), |row| {
-        if !live.deleted.contains(&row) {
-            rows.insert(row);
-        }
-    })?;
+    segment.rows_of(within.copied(), |row| rows.insert(row))?;
     segment.places_of(&rows)
 }
