@@ -47,7 +47,7 @@ impl From<Error> for Failure {
             Error::Index(IndexError::Store(e)) => of_store(e),
             Error::Vectors(VectorsError::Io { .. }) => IO,
             Error::Text(TextError::Folder { .. }) => IO,
-            Error::Embed(_) => PROVIDER,
+            Error::Embed(_) | Error::Model(_) | Error::Rerank(_) => PROVIDER,
             Error::Collection(e) => of_collection(e),
             // Parameters, queries and vectors that were given.
             _ => USAGE,

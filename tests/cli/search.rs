@@ -165,3 +165,17 @@ fn near_duplicates_are_listed_in_groups() {
     assert_eq!((none.status.code(), stdout(&none).as_str()), (Some(1), ""));
     assert_eq!(home.run(&["duplicates", "--threshold", "NaN"]).status.code(), Some(2));
 }
+
+#[cfg(feature = "rerank")]
+#[test]
+fn a_cross_encoder_in_a_folder_reranks() {
+    let home = rows();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/golden/rerank/bert");
+    let answer = home.json(&["search", "tide", "--rerank", folder, "-k", "30", "--json"]);
+    let hits = answer["hits"].as_array().unwrap();
+    assert!(hits.len() == 30 && hits.iter().all(|hit| hit["rerank"] == hit["score"]));
+    assert!(hits.is_sorted_by(|a, b| a["score"].as_f64() >= b["score"].as_f64()));
+    let absent = home.run(&["search", "tide", "--rerank", "absent"]);
+    assert_eq!(absent.status.code(), Some(6), "{}", stderr(&absent));
+    assert_eq!(home.run(&["search", "--like", "r1", "--rerank", folder]).status.code(), Some(2));
+}
