@@ -482,7 +482,8 @@ fn duplicates_are_the_groups_of_all_pairs_over_the_threshold() {
         assert!(found.is_sorted_by(|a, b| a.hits.len() >= b.hits.len()));
         let texts = |group: gyeol::collection::Duplicates| sorted(group.hits.into_iter().map(|hit| hit.text).collect());
         let mut found: Vec<Vec<String>> = found.into_iter().map(texts).collect();
-        (want.sort_unstable(), found.sort_unstable());
+        want.sort_unstable();
+        found.sort_unstable();
         assert!(threshold > 0.9 || !want.is_empty());
         assert_eq!(found, want, "{threshold}");
     }
