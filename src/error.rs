@@ -3,12 +3,14 @@
 //! Every message names the thing that is wrong (a path, a row, a limit) and what to do next.
 //! All enums are `#[non_exhaustive]`: match with a `_` arm.
 
+mod cluster;
 mod filter;
 mod rerank;
 
 use std::io;
 use std::path::PathBuf;
 
+pub use cluster::ClusterError;
 pub use filter::FilterError;
 pub use rerank::{ModelError, RerankError};
 
@@ -37,6 +39,9 @@ pub enum Error {
     /// Texts that cannot be reranked.
     #[error(transparent)]
     Rerank(#[from] RerankError),
+    /// Rows that cannot be clustered, or reduced, as asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// A collection that cannot be opened, changed or searched as asked.
     #[error(transparent)]
     Collection(#[from] CollectionError),

@@ -17,6 +17,7 @@
 //! panics, prints or exits because of data from outside. Work on many rows or texts runs on rayon's
 //! global pool: install your own around a call to bound its threads.
 
+pub mod cluster;
 #[cfg(feature = "collection")]
 pub mod collection;
 pub mod embed;

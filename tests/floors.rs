@@ -4,17 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("vectors", &["error"]),
     ("metric", &["error", "vectors"]),
     ("store", &["error", "vectors"]),
     ("index", &["error", "vectors", "metric", "store"]),
+    ("cluster", &["error", "vectors", "metric"]),
+    ("picture", &["error"]),
     ("text", &["error"]),
     ("transformer", &["error"]),
     ("embed", &["error", "vectors"]),
     ("rerank", &["error", "transformer"]),
-    ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed", "rerank"]),
+    ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed", "rerank", "cluster"]),
     ("cli", &[]),
 ];
 

@@ -1,0 +1,1 @@
+//! Clusters of rows, and fewer dimensions for them.
