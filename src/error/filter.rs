@@ -23,7 +23,7 @@ pub struct FilterError {
 impl FilterError {
     /// The line that is shown, and the cells before the place in it.
     fn excerpt(&self) -> (String, usize) {
-        let chars: Vec<char> = self.expression.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let chars: Vec<char> = self.expression.chars().map(shown).collect();
         let at = self.column.saturating_sub(1).min(chars.len());
         let mut start = at;
         let mut before = 0;
@@ -53,13 +53,19 @@ impl FilterError {
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, before) = self.excerpt();
-        writeln!(f, "the filter fails at column {}: {}", self.column, self.reason)?;
+        let reason: String = self.reason.chars().map(shown).collect();
+        writeln!(f, "the filter fails at column {}: {reason}", self.column)?;
         writeln!(f, "  {line}")?;
         write!(f, "  {:before$}^", "")
     }
 }
 
 impl std::error::Error for FilterError {}
+
+/// A character as it is shown: a line break within a name would break the message.
+fn shown(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
 
 /// Characters that take no cell: combining marks, vowels and tails of decomposed Hangul, joiners.
 const NO_CELL: [(u32, u32); 6] =

@@ -162,6 +162,8 @@ fn errors_name_their_column() {
         ("a = 1 ; b", 7, "means nothing"),
         ("a = 2024-13-01", 5, "neither a number nor a date"),
         ("a = 12abc", 5, "neither a number nor a date"),
+        ("c in(`\u{7f}\0\n`", 6, "a value is expected here"),
+        ("`a\nb` `c\nd`", 7, "an operator"),
         ("a = -", 5, "neither a number nor a date"),
         ("a = 1_000", 5, "neither a number nor a date"),
         ("2fa = 1", 1, "backticks"),
