@@ -14,6 +14,7 @@ pub(crate) mod lookup;
 mod neon;
 pub(crate) mod panels;
 pub mod scalar;
+pub(crate) mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

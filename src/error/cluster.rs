@@ -48,6 +48,12 @@ pub enum ClusterError {
         /// What it said.
         reason: String,
     },
+    /// A model's bytes that cannot be used.
+    #[error("this is no k-means model that can be used: {reason}; save it again")]
+    Model {
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// The caller asked to stop.
     #[error("stopped, as was asked; nothing was kept")]
     Cancelled,

@@ -22,7 +22,7 @@ const LINE: usize = 64;
 
 /// An instruction set that the kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
+pub(super) enum Level {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -40,7 +40,7 @@ enum Level {
 /// instructions exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernels {
-    level: Level,
+    pub(super) level: Level,
 }
 
 /// Signed 8-bit codes of a query, each from -127 to 127, with their sum.

@@ -4,9 +4,9 @@
 use super::{Kernels, QueryCodes};
 
 /// Rows of a panel of full rows.
-pub(crate) const PANEL: usize = 64;
+pub(crate) const PANEL: usize = 32;
 /// Rows that meet a panel at a time.
-pub(crate) const TILE: usize = 6;
+pub(crate) const TILE: usize = 12;
 /// Rows of a panel of codes.
 pub(crate) const CODE_PANEL: usize = 16;
 /// Codes of a row that stand together.

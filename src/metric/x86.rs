@@ -11,6 +11,7 @@ pub(super) mod encode;
 pub(super) mod half;
 pub(super) mod lookup;
 pub(super) mod panels;
+pub(super) mod tiles;
 
 /// The sum of the eight lanes.
 #[inline]

@@ -9,12 +9,30 @@ use super::super::panels::{CODE_PANEL, PANEL, TILE, code_products, products};
 /// The processor has AVX-512F, and every row is as long as the panel has columns.
 #[target_feature(enable = "avx512f")]
 pub(in crate::metric) unsafe fn products_avx512(rows: &[&[f32]], panel: &[f32], out: &mut [[f32; PANEL]; TILE]) {
-    // Rows that are not there repeat the first one.
-    let starts: [*const f32; TILE] = std::array::from_fn(|i| rows.get(i).unwrap_or(&rows[0]).as_ptr());
-    let mut sums = [[_mm512_setzero_ps(); 4]; TILE];
+    // SAFETY: as promised by the caller.
+    unsafe {
+        match rows.len() {
+            1 => products_of::<1>(rows, panel, out),
+            2 => products_of::<2>(rows, panel, out),
+            3 | 4 => products_of::<4>(rows, panel, out),
+            5..=8 => products_of::<8>(rows, panel, out),
+            _ => products_of::<TILE>(rows, panel, out),
+        }
+    }
+}
+
+/// Up to `ROWS` rows with a panel. Rows that are not there repeat the first one.
+///
+/// # Safety
+/// As [`products_avx512`].
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn products_of<const ROWS: usize>(rows: &[&[f32]], panel: &[f32], out: &mut [[f32; PANEL]; TILE]) {
+    let starts: [*const f32; ROWS] = std::array::from_fn(|i| rows.get(i).unwrap_or(&rows[0]).as_ptr());
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for j in 0..panel.len() / PANEL {
-        // SAFETY: column j of the panel has 64 values.
-        let column: [__m512; 4] =
+        // SAFETY: column j of the panel has 32 values.
+        let column: [__m512; 2] =
             std::array::from_fn(|t| unsafe { _mm512_loadu_ps(panel.as_ptr().add(j * PANEL + 16 * t)) });
         for (sums, start) in sums.iter_mut().zip(starts) {
             // SAFETY: a row has as many values as the panel has columns.
@@ -26,7 +44,7 @@ pub(in crate::metric) unsafe fn products_avx512(rows: &[&[f32]], panel: &[f32], 
     }
     for (out, sums) in out.iter_mut().zip(sums) {
         for (t, sum) in sums.into_iter().enumerate() {
-            // SAFETY: `out` has 64 values.
+            // SAFETY: `out` has 32 values.
             unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(16 * t), sum) };
         }
     }
