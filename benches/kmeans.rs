@@ -23,7 +23,13 @@ fn main() {
     let started = Instant::now();
     let fit = pool.install(|| {
         kmeans.fit_with(rows.view(), |round| {
-            eprintln!("{:3} {:7} moved, shift {:.3e}, {:.3} s", round.iteration, round.moved, round.shift, started.elapsed().as_secs_f64());
+            eprintln!(
+                "{:3} {:7} moved, shift {:.3e}, {:.3} s",
+                round.iteration,
+                round.moved,
+                round.shift,
+                started.elapsed().as_secs_f64()
+            );
             std::ops::ControlFlow::Continue(())
         })
     });

@@ -5,4 +5,4 @@
 
 mod kmeans;
 
-pub use kmeans::{KMeans, KMeansFit, KMeansModel, Progress};
+pub use kmeans::{KMeans, KMeansFit, KMeansModel, MiniBatchKMeans, Progress};

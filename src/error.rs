@@ -82,7 +82,7 @@ pub enum VectorsError {
         found: usize,
     },
     /// NaN or infinity.
-    #[error("row {row} holds {value} at position {column}; replace NaN and infinity before indexing")]
+    #[error("row {row} holds {value} at position {column}; replace NaN and infinity first")]
     NotFinite {
         /// The row, from 0.
         row: usize,
@@ -135,6 +135,16 @@ pub enum VectorsError {
         /// The operating system's error.
         source: io::Error,
     },
+}
+
+impl VectorsError {
+    /// The error of a block that starts at a row of the whole.
+    pub(crate) fn counted_from(mut self, first: usize) -> Self {
+        if let VectorsError::NotFinite { row, .. } | VectorsError::ZeroNorm { row } = &mut self {
+            *row += first;
+        }
+        self
+    }
 }
 
 /// A file of ours that cannot be read, written or trusted.

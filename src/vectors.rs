@@ -8,6 +8,9 @@ use crate::error::VectorsError;
 
 pub mod fvecs;
 pub mod npy;
+mod source;
+
+pub use source::RowSource;
 
 /// The most rows that one matrix or index takes: a row number is a `u32` of which one bit is kept back.
 pub const MAX_ROWS: usize = i32::MAX as usize;

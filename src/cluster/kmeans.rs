@@ -11,6 +11,7 @@ mod assign;
 mod centers;
 mod lloyd;
 mod means;
+mod minibatch;
 mod model;
 mod rows;
 mod seeding;
@@ -22,6 +23,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+pub use minibatch::MiniBatchKMeans;
 pub use model::KMeansModel;
 
 use crate::error::{ClusterError, VectorsError};
@@ -152,7 +154,7 @@ impl KMeans {
         rows: VectorsView<'_>,
         mut on_round: impl FnMut(Progress) -> ControlFlow<()> + Send,
     ) -> Result<KMeansFit, ClusterError> {
-        self.check(rows)?;
+        self.check(rows.len(), rows.dim())?;
         let kernels = Kernels::detect();
         let (prepared, factor) = prepare(rows, self.spherical, kernels)?;
         let view = VectorsView::new(&prepared, rows.dim())?;
@@ -180,7 +182,7 @@ impl KMeans {
             let centroids = self.start(rows, factor, start)?;
             let mut run = lloyd::run(rows, centroids, until, on_round)?;
             if self.init.is_none() {
-                run.by_size(rows.dim());
+                run.by_size(rows)?;
             }
             let inertia = rows.inertia(&run.labels, &run.centroids);
             if best.as_ref().is_none_or(|best| inertia < best.1) {
@@ -196,20 +198,11 @@ impl KMeans {
             let seed = self.seed.wrapping_add(start as u64);
             return Ok(seeding::seed(rows.view, self.n_clusters, seed, rows.kernels));
         };
-        let mut values: Vec<f32> = init.as_slice().iter().map(|x| x * factor).collect();
-        if self.spherical {
-            for (row, centroid) in values.chunks_exact_mut(rows.dim()).enumerate() {
-                if normalize(centroid) == 0.0 {
-                    return Err(VectorsError::ZeroNorm { row }.into());
-                }
-            }
-        }
-        VectorsView::new(&values, rows.dim())?.check_finite()?;
-        Ok(values)
+        given(init, factor, self.spherical)
     }
 
-    fn check(&self, rows: VectorsView<'_>) -> Result<(), ClusterError> {
-        rows::check_count(rows.len(), self.n_clusters)?;
+    fn check(&self, n: usize, dim: usize) -> Result<(), ClusterError> {
+        rows::check_count(n, self.n_clusters)?;
         let parameter = |name, value: String, expected| Err(ClusterError::Parameter { name, value, expected });
         if self.max_iters == 0 {
             return parameter("max_iters", "0".to_owned(), "at least 1");
@@ -221,9 +214,8 @@ impl KMeans {
             return parameter("tolerance", self.tolerance.to_string(), "0 or a positive number");
         }
         if let Some(init) = &self.init {
-            if init.dim() != rows.dim() {
-                let (expected, found) = (rows.dim(), init.dim());
-                return Err(VectorsError::Dimension { row: 0, expected, found }.into());
+            if init.dim() != dim {
+                return Err(VectorsError::Dimension { row: 0, expected: dim, found: init.dim() }.into());
             }
             if init.len() != self.n_clusters {
                 let value = format!("{} rows", init.len());
@@ -232,6 +224,20 @@ impl KMeans {
         }
         Ok(())
     }
+}
+
+/// Given centroids, on the scale of the rows that are clustered.
+fn given(init: &Vectors, factor: f32, spherical: bool) -> Result<Vec<f32>, ClusterError> {
+    init.view().check_finite()?;
+    let mut values: Vec<f32> = init.as_slice().iter().map(|x| x * factor).collect();
+    if spherical {
+        for (row, centroid) in values.chunks_exact_mut(init.dim()).enumerate() {
+            if normalize(centroid) == 0.0 {
+                return Err(VectorsError::ZeroNorm { row }.into());
+            }
+        }
+    }
+    Ok(values)
 }
 
 /// Rows as they are clustered, and what they were multiplied with: of length 1 when spherical, else scaled
@@ -271,17 +277,33 @@ fn finish(run: Run, inertia: f64, dim: usize, factor: f32, spherical: bool) -> K
 }
 
 impl Run {
-    /// Numbers clusters by their size, the largest first, equal ones by their centroids.
-    fn by_size(&mut self, dim: usize) {
-        let count = self.centroids.len() / dim;
-        let mut sizes = vec![0usize; count];
+    /// Numbers clusters by their size, the largest first, equal ones by their centroids. Rows equally far
+    /// from two then get the lower of the new numbers, as they will when they are predicted.
+    fn by_size(&mut self, rows: &Rows<'_>) -> Result<(), ClusterError> {
+        let dim = rows.dim();
+        let mut sizes = vec![0u32; self.centroids.len() / dim];
         self.labels.iter().for_each(|&label| sizes[label as usize] += 1);
-        let values = |c: usize| self.centroids[c * dim..(c + 1) * dim].iter().map(|x| x.to_bits());
-        let mut order: Vec<usize> = (0..count).collect();
-        order.sort_by(|&a, &b| sizes[b].cmp(&sizes[a]).then_with(|| values(a).cmp(values(b))));
-        let mut place = vec![0u32; count];
-        order.iter().enumerate().for_each(|(new, &old)| place[old] = new as u32);
-        self.centroids = order.iter().flat_map(|&c| &self.centroids[c * dim..(c + 1) * dim]).copied().collect();
+        let (centroids, place) = by_size(&self.centroids, &sizes);
+        self.centroids = centroids;
         self.labels.iter_mut().for_each(|label| *label = place[*label as usize]);
+        if !self.tied.is_empty() {
+            let values: Vec<f32> = self.tied.iter().flat_map(|&row| rows.view.row(row as usize)).copied().collect();
+            let few = rows.of_others(VectorsView::new(&values, dim)?);
+            let found = lloyd::nearest(&few, &self.centroids);
+            self.tied.iter().zip(found).for_each(|(&row, label)| self.labels[row as usize] = label);
+        }
+        Ok(())
     }
+}
+
+/// Centroids by the size of their clusters, the largest first, equal ones by their values; and the place
+/// that each has then.
+fn by_size(centroids: &[f32], sizes: &[u32]) -> (Vec<f32>, Vec<u32>) {
+    let dim = centroids.len() / sizes.len().max(1);
+    let values = |c: usize| centroids[c * dim..(c + 1) * dim].iter().map(|x| x.to_bits());
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by(|&a, &b| sizes[b].cmp(&sizes[a]).then_with(|| values(a).cmp(values(b))));
+    let mut place = vec![0u32; sizes.len()];
+    order.iter().enumerate().for_each(|(new, &old)| place[old] = new as u32);
+    (order.iter().flat_map(|&c| &centroids[c * dim..(c + 1) * dim]).copied().collect(), place)
 }

@@ -5,9 +5,13 @@
 //! The header is a small fixed form of a Python dictionary, read here by its three keys; a
 //! general reader costs some thirty more crates.
 
+mod file;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+pub use file::NpyFile;
 
 use super::{Vectors, VectorsView};
 use crate::error::VectorsError;
@@ -31,6 +35,42 @@ impl Header {
     }
 }
 
+/// A type of numbers that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Element {
+    Half,
+    Single,
+    Double,
+}
+
+impl Element {
+    fn of(path: &Path, header: &Header) -> Result<Self, VectorsError> {
+        match header.descr.as_str() {
+            "<f4" | "|f4" => Ok(Element::Single),
+            "<f2" => Ok(Element::Half),
+            "<f8" => Ok(Element::Double),
+            other => Err(bad(path, format!("type {other}; '<f4', '<f2' and '<f8' are supported"))),
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Element::Half => 2,
+            Element::Single => 4,
+            Element::Double => 8,
+        }
+    }
+
+    /// Appends the numbers that some bytes hold.
+    fn append(self, bytes: &[u8], out: &mut Vec<f32>) {
+        match self {
+            Element::Half => out.extend(bytes.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32())),
+            Element::Single => out.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
+            Element::Double => out.extend(bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
+        }
+    }
+}
+
 /// Reads a two-dimensional array of floats as `f32`.
 ///
 /// # Errors
@@ -40,17 +80,12 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vectors, VectorsError> {
     let path = path.as_ref();
     let (header, body) = open(path)?;
     let (n, dim) = matrix(path, &header)?;
-    let data: Vec<f32> = match header.descr.as_str() {
-        "<f4" | "|f4" => body.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        "<f2" => body.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        "<f8" => body.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-        other => return Err(bad(path, format!("type {other}; '<f4', '<f2' and '<f8' are supported"))),
-    };
+    let mut data = Vec::new();
+    Element::of(path, &header)?.append(&body, &mut data);
     let want = n.checked_mul(dim).ok_or_else(|| bad(path, "shape overflows"))?;
     if data.len() < want {
         return Err(bad(path, format!("{} values where the shape {n} x {dim} needs {want}", data.len())));
     }
-    let mut data = data;
     data.truncate(want);
     Vectors::new(data, dim)
 }
@@ -154,9 +189,30 @@ impl<W: Write + Seek> NpyWriter<W> {
     }
 }
 
+/// Writes labels as `'<i4'`, shape `(n,)`.
+///
+/// # Errors
+/// [`VectorsError::Io`].
+pub fn write_labels(path: impl AsRef<Path>, labels: &[i32]) -> Result<(), VectorsError> {
+    let path = path.as_ref();
+    let write = || {
+        let mut out = BufWriter::new(File::create(path)?);
+        out.write_all(&header_of("<i4", &format!("({},)", labels.len())))?;
+        for label in labels {
+            out.write_all(&label.to_le_bytes())?;
+        }
+        out.flush()
+    };
+    write().map_err(|source| VectorsError::Io { path: path.to_owned(), source })
+}
+
 /// A version 1.0 header for a `'<f4'` matrix, of the same length for any `n`.
 pub fn header(n: usize, dim: usize) -> Vec<u8> {
-    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, {dim}), }}");
+    header_of("<f4", &format!("({n}, {dim})"))
+}
+
+fn header_of(descr: &str, shape: &str) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     while text.len() < 117 {
         text.push(' ');
     }
@@ -227,6 +283,7 @@ fn parse(text: &str) -> Option<Result<Header, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors::RowSource;
 
     #[test]
     fn a_matrix_comes_back() {
@@ -238,6 +295,26 @@ mod tests {
         assert_eq!(shape(&path).unwrap(), (3, 4));
         assert_eq!(header(3, 4).len() % 64, 0);
         assert_eq!(header(0, 4).len(), header(1_000_000_000, 4096).len());
+    }
+
+    #[test]
+    fn labels_and_blocks_of_rows_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels.npy");
+        write_labels(&path, &[3, -1, 0]).unwrap();
+        assert_eq!(read_ids(&path).unwrap(), (vec![3, -1, 0], 1));
+        let v = Vectors::new((0..21).map(|x| x as f32 / 3.0).collect(), 3).unwrap();
+        write(&path, v.view()).unwrap();
+        let file = NpyFile::open(&path).unwrap();
+        assert_eq!((file.len(), file.dim()), (7, 3));
+        let mut rows = vec![9.0];
+        for (first, count) in [(0, 7), (2, 3), (6, 1), (3, 0)] {
+            file.read(first, count, &mut rows).unwrap();
+            assert_eq!(rows, v.as_slice()[first * 3..(first + count) * 3]);
+        }
+        File::options().write(true).open(&path).unwrap().set_len(140).unwrap();
+        assert!(matches!(file.read(0, 7, &mut rows), Err(VectorsError::Io { .. })));
+        assert!(NpyFile::open(&path).unwrap_err().to_string().contains("fewer than the shape 7 x 3"));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(super) struct Assigned {
     pub pairs: usize,
     /// Full distances to centroids that estimates left over.
     pub rescored: usize,
+    /// Rows that are equally far from two centroids, of which they got the lower number.
+    pub tied: Vec<u32>,
 }
 
 impl Bounds {
@@ -86,6 +88,7 @@ impl Bounds {
             all.moved.extend(done.moved);
             all.pairs += done.pairs;
             all.rescored += done.rescored;
+            all.tied.extend(done.tied);
         }
         all
     }
@@ -272,15 +275,20 @@ impl Part<'_> {
         }
         left.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let mut best = (own, label);
+        let mut tied = false;
         for &(most, id) in left.iter() {
             if squared - 2.0 * most > best.0 {
                 break;
             }
             let distance = self.rows.kernels.l2_squared(self.rows.view.row(self.first + row), self.centers.center(id));
             self.done.rescored += 1;
+            tied = distance == best.0 || tied && distance > best.0;
             if (distance, id) < best {
                 best = (distance, id);
             }
+        }
+        if tied {
+            self.done.tied.push((self.first + row) as u32);
         }
         // Estimates of finite numbers leave at least one to a row without a centroid.
         let id = if best.1 == NO_LABEL { self.centers.groups.at[0] } else { best.1 };

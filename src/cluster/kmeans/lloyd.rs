@@ -11,7 +11,6 @@ use super::centers::{Centers, Groups};
 use super::means::Means;
 use super::rows::Rows;
 use crate::error::ClusterError;
-use crate::vectors::normalize;
 
 /// Rounds before which groups are made anew: at first, centroids move so far that near ones part.
 const REGROUPED: usize = 1;
@@ -34,6 +33,8 @@ pub(super) struct Run {
     pub labels: Vec<u32>,
     pub iterations: usize,
     pub converged: bool,
+    /// Rows whose label would be another if centroids had other numbers.
+    pub tied: Vec<u32>,
 }
 
 /// What is called after each round: the round, the rows that moved, the squared distance that centroids did.
@@ -88,8 +89,8 @@ pub(super) fn run(
         }
     }
     // Labels of the centroids as they stand now.
-    lloyd.assign();
-    Ok(Run { centroids: lloyd.centroids, labels: lloyd.bounds.labels, iterations, converged })
+    let tied = lloyd.assign().tied;
+    Ok(Run { centroids: lloyd.centroids, labels: lloyd.bounds.labels, iterations, converged, tied })
 }
 
 /// The nearest centroid of each row.
@@ -114,7 +115,6 @@ impl Lloyd<'_> {
         let assigned = self.bounds.assign(self.rows, &centers, &self.drift);
         self.drift.centers.fill(0.0);
         self.drift.groups.fill(0.0);
-        if std::env::var_os("KM").is_some() { eprintln!("pairs {} rescored {} of {} rows", assigned.pairs, assigned.rescored, self.rows.len()); }
         let compared = assigned.pairs.max(1) * crate::metric::panels::PANEL;
         self.codes &= assigned.rescored as f64 <= LEFT_OVER * compared as f64;
         assigned
@@ -124,25 +124,9 @@ impl Lloyd<'_> {
     fn update(&mut self, assigned: &Assigned, spherical: bool) -> f64 {
         self.means.change(self.rows, &assigned.moved, &self.bounds.labels);
         self.fill_empty();
-        let dim = self.rows.dim();
-        let before = self.centroids.clone();
-        let means = &self.means;
-        self.centroids.par_chunks_exact_mut(dim).enumerate().for_each(|(center, centroid)| {
-            let mut mean = centroid.to_vec();
-            means.write(center, &mut mean);
-            // Rows of length 1 that point everywhere have no direction; the centroid stays.
-            if !spherical || normalize(&mut mean) > 0.0 {
-                centroid.copy_from_slice(&mean);
-            }
-        });
-        let moved = before
-            .chunks_exact(dim)
-            .zip(self.centroids.chunks_exact(dim))
-            .map(|(a, b)| a.iter().zip(b).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum::<f64>());
-        let mut shift = 0.0;
-        for (center, squared) in moved.enumerate() {
-            shift += squared;
-            let drift = squared.sqrt() as f32 * (1.0 + super::centers::SLACK);
+        let (moved, shift) = self.means.move_centroids(&mut self.centroids, spherical);
+        for (center, distance) in moved.into_iter().enumerate() {
+            let drift = distance as f32 * (1.0 + super::centers::SLACK);
             self.drift.centers[center] = drift;
             let group = self.groups.of(center as u32);
             self.drift.groups[group] = self.drift.groups[group].max(drift);
@@ -169,30 +153,37 @@ impl Lloyd<'_> {
             })
             .collect();
         for center in empty {
-            // Of rows equally far the one whose values are least: not the first, so that order does not matter.
-            let farther = |a: &usize, b: &usize| {
-                distances[*a].total_cmp(&distances[*b]).then_with(|| {
-                    let values = |row: usize| rows.view.row(row).iter().map(|x| x.to_bits());
-                    values(*b).cmp(values(*a))
-                })
-            };
-            let Some(row) = (0..rows.len()).max_by(farther).filter(|&row| distances[row] > 0.0) else { return };
-            let before = self.bounds.labels[row];
-            let taken = rows.view.row(row).to_vec();
-            // All rows equal to it come along, so that equal rows stay together.
-            let same: Vec<(u32, u32)> = (0..rows.len())
-                .filter(|&r| self.bounds.labels[r] == before && distances[r] > 0.0 && rows.view.row(r) == taken)
-                .map(|r| (r as u32, before))
-                .collect();
+            let Some(same) = self.farthest(&mut distances) else { return };
             let groups = self.groups.len();
-            for &(r, _) in &same {
-                let r = r as usize;
-                self.bounds.labels[r] = center;
-                self.bounds.upper[r] = f32::MAX.sqrt();
-                self.bounds.lower[r * groups..(r + 1) * groups].fill(0.0);
-                distances[r] = 0.0;
+            for &(row, _) in &same {
+                let row = row as usize;
+                self.bounds.labels[row] = center;
+                self.bounds.upper[row] = f32::MAX.sqrt();
+                self.bounds.lower[row * groups..(row + 1) * groups].fill(0.0);
             }
             self.means.change(rows, &same, &self.bounds.labels);
+        }
+    }
+
+    /// The row farthest from its centroid with all that equal it, each with its centroid; none that are a
+    /// cluster's only rows, whose mean they are about to be. Their distances are set to 0.
+    fn farthest(&self, distances: &mut [f32]) -> Option<Vec<(u32, u32)>> {
+        let view = self.rows.view;
+        let labels = &self.bounds.labels;
+        loop {
+            // Of rows equally far the one whose values are least: not the first, so that order does not matter.
+            let farther = |a: &usize, b: &usize| {
+                let values = |row: usize| view.row(row).iter().map(|x| x.to_bits());
+                distances[*a].total_cmp(&distances[*b]).then_with(|| values(*b).cmp(values(*a)))
+            };
+            let row = (0..view.len()).max_by(farther).filter(|&row| distances[row] > 0.0)?;
+            let label = labels[row];
+            let equal = |&r: &usize| labels[r] == label && distances[r] > 0.0 && view.row(r) == view.row(row);
+            let same: Vec<(u32, u32)> = (0..view.len()).filter(equal).map(|r| (r as u32, label)).collect();
+            same.iter().for_each(|&(r, _)| distances[r as usize] = 0.0);
+            if same.len() < self.means.counts[label as usize] as usize {
+                return Some(same);
+            }
         }
     }
 }

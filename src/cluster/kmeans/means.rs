@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::assign::NO_LABEL;
 use super::rows::Rows;
+use crate::vectors::normalize;
 
 /// For each centroid the sum and the number of its rows.
 pub(super) struct Means {
@@ -50,14 +51,27 @@ impl Means {
         });
     }
 
-    /// Adds the sums of a block of rows that all have their centroid in `labels`.
-    pub fn add(&mut self, other: &Means) {
-        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| *a += b);
-        self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
+    /// Moves centroids to the means of their rows, scaled to length 1 when spherical: the distance that each
+    /// moved, and the squares of all added up. One without rows, or whose rows point everywhere, stays.
+    pub fn move_centroids(&self, centroids: &mut [f32], spherical: bool) -> (Vec<f64>, f64) {
+        let moved = centroids.par_chunks_exact_mut(self.dim).enumerate().map(|(center, centroid)| {
+            let mut mean = centroid.to_vec();
+            self.write(center, &mut mean);
+            if spherical && normalize(&mut mean) == 0.0 {
+                return 0.0;
+            }
+            let apart = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+            let squared: f64 = centroid.iter().zip(&mean).map(apart).sum();
+            centroid.copy_from_slice(&mean);
+            squared
+        });
+        let moved: Vec<f64> = moved.collect();
+        let shift = moved.iter().sum();
+        (moved.into_iter().map(f64::sqrt).collect(), shift)
     }
 
     /// Writes the mean of a centroid's rows, unless it has none.
-    pub fn write(&self, center: usize, out: &mut [f32]) {
+    fn write(&self, center: usize, out: &mut [f32]) {
         let count = f64::from(self.counts[center]);
         if count > 0.0 {
             let sum = &self.sums[center * self.dim..(center + 1) * self.dim];

@@ -85,6 +85,11 @@ impl<'a> Rows<'a> {
         Rows { view, kernels, mean, grid, coded, codes: all, stride }
     }
 
+    /// Other rows, read as these are.
+    pub fn of_others<'b>(&self, view: VectorsView<'b>) -> Rows<'b> {
+        Rows::with_mean(view, self.mean.clone(), self.grid, self.kernels, self.has_codes())
+    }
+
     pub fn len(&self) -> usize {
         self.view.len()
     }
@@ -128,15 +133,20 @@ impl<'a> Rows<'a> {
     /// Squared distances of all rows to their centroids, added up. On a grid: the order of the rows does
     /// not matter.
     pub fn inertia(&self, labels: &[u32], centroids: &[f32]) -> f64 {
+        let distances = self.distances(labels, centroids);
+        let largest = distances.iter().fold(0.0f32, |most, &d| most.max(d));
+        let grid = Grid::new(distances.len(), largest);
+        distances.iter().map(|&d| grid.round(f64::from(d))).sum()
+    }
+
+    /// The squared distance of each row to its centroid.
+    pub fn distances(&self, labels: &[u32], centroids: &[f32]) -> Vec<f32> {
         let dim = self.dim();
         let squared = |row: usize, label: u32| {
             let centroid = &centroids[label as usize * dim..(label as usize + 1) * dim];
             self.kernels.l2_squared(self.view.row(row), centroid)
         };
-        let distances: Vec<f32> = labels.par_iter().enumerate().map(|(row, &label)| squared(row, label)).collect();
-        let largest = distances.iter().fold(0.0f32, |most, &d| most.max(d));
-        let grid = Grid::new(distances.len(), largest);
-        distances.iter().map(|&d| grid.round(f64::from(d))).sum()
+        labels.par_iter().enumerate().map(|(row, &label)| squared(row, label)).collect()
     }
 }
 
