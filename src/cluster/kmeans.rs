@@ -86,6 +86,20 @@ pub struct KMeansFit {
     pub converged: bool,
 }
 
+impl KMeansFit {
+    /// Numbers clusters as those of an earlier fit that they are nearest to, so that a cluster keeps its number
+    /// when rows come and go: pairs of an old and a new centroid, the nearest first.
+    ///
+    /// # Errors
+    /// [`ClusterError::Parameter`] when the models have not the same shape and kind.
+    pub fn match_to(&mut self, before: &KMeansModel) -> Result<(), ClusterError> {
+        let place = self.model.places_by(before)?;
+        self.model.renumber(&place);
+        self.labels.iter_mut().for_each(|label| *label = place[*label as usize] as i32);
+        Ok(())
+    }
+}
+
 impl KMeans {
     /// `n_clusters` clusters; by default up to 100 rounds, a tolerance of 1e-4, one start, seed 0.
     pub fn new(n_clusters: usize) -> Self {
@@ -224,6 +238,13 @@ impl KMeans {
         }
         Ok(())
     }
+}
+
+/// About `count` rows, drawn by what they hold: of equal ones all or none.
+pub(super) fn sample_of(rows: VectorsView<'_>, count: usize, seed: u64) -> Vec<u32> {
+    let mut sample: Vec<u32> = seeding::sample(rows, count, seed).into_iter().map(|s| s.1).collect();
+    sample.truncate(count);
+    sample
 }
 
 /// Given centroids, on the scale of the rows that are clustered.

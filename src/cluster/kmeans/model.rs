@@ -121,6 +121,40 @@ impl KMeansModel {
         Ok(out)
     }
 
+    /// For each centroid the number of the one before that it is paired with: the nearest pairs first.
+    pub(super) fn places_by(&self, before: &KMeansModel) -> Result<Vec<usize>, ClusterError> {
+        let shape = |m: &KMeansModel| (m.n_clusters(), m.dim(), m.spherical);
+        if shape(self) != shape(before) {
+            let value = format!("{} x {}", before.n_clusters(), before.dim());
+            let expected = "of as many clusters and values as this one, and compared alike";
+            return Err(ClusterError::Parameter { name: "the earlier model", value, expected });
+        }
+        let kernels = Kernels::detect();
+        let mut pairs: Vec<(f32, usize, usize)> = Vec::with_capacity(self.n_clusters() * self.n_clusters());
+        for (new, centroid) in self.centroids.rows().enumerate() {
+            let apart = |old: &[f32]| distance(kernels, centroid, old);
+            pairs.extend(before.centroids.rows().enumerate().map(|(old, row)| (apart(row), old, new)));
+        }
+        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        let mut place = vec![usize::MAX; self.n_clusters()];
+        let mut taken = vec![false; self.n_clusters()];
+        for (_, old, new) in pairs {
+            if !taken[old] && place[new] == usize::MAX {
+                (taken[old], place[new]) = (true, old);
+            }
+        }
+        Ok(place)
+    }
+
+    /// Gives each cluster another number.
+    pub(super) fn renumber(&mut self, place: &[usize]) {
+        let before = self.clone();
+        for (old, &new) in place.iter().enumerate() {
+            self.centroids.row_mut(new).copy_from_slice(before.centroids.row(old));
+            self.sizes[new] = before.sizes[old];
+        }
+    }
+
     fn check(&self, rows: VectorsView<'_>) -> Result<(), ClusterError> {
         if rows.dim() != self.dim() {
             return Err(VectorsError::Dimension { row: 0, expected: self.dim(), found: rows.dim() }.into());

@@ -217,6 +217,24 @@ fn a_model_comes_back_and_a_damaged_one_is_refused() {
 }
 
 #[test]
+fn clusters_keep_their_numbers_when_rows_are_added() {
+    let all = blobs(2200, 16, 11, 0.15, 12);
+    let some = Vectors::new(all.as_slice()[..2000 * 16].to_vec(), 16).unwrap();
+    for spherical in [false, true] {
+        let before = KMeans::new(11).seed(1).n_init(4).spherical(spherical).fit(some.view()).unwrap();
+        let mut after = KMeans::new(11).seed(2).n_init(4).spherical(spherical).fit(all.view()).unwrap();
+        after.match_to(&before.model).unwrap();
+        assert_eq!(after.labels[..2000], before.labels[..]);
+        assert_eq!(after.model.predict(all.view()).unwrap(), after.labels);
+        let mut sizes = vec![0; 11];
+        after.labels.iter().for_each(|&label| sizes[label as usize] += 1);
+        assert_eq!(after.model.sizes(), sizes);
+        let other = KMeans::new(10).fit(all.view()).unwrap();
+        assert!(matches!(after.match_to(&other.model), Err(ClusterError::Parameter { .. })));
+    }
+}
+
+#[test]
 fn rows_that_stay_in_a_file_are_clustered_as_those_in_memory() {
     let rows = blobs(6000, 20, 15, 0.4, 6);
     let dir = tempfile::tempdir().unwrap();
