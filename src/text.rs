@@ -15,6 +15,7 @@ mod read;
 mod split;
 mod stretch;
 mod table;
+mod topics;
 mod units;
 mod walk;
 
@@ -25,6 +26,7 @@ pub(crate) use lexical::single_character;
 pub use lexical::{lexical_terms, query_terms};
 pub use limits::MAX_FILE_BYTES;
 pub use read::{Fields, FileText, Refused, read};
+pub use topics::{TopicWords, topic_words};
 pub use walk::{Entry, Walk, path_name, walk};
 
 /// What a file is read as; told from its name.

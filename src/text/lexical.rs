@@ -94,6 +94,34 @@ impl Script {
     }
 }
 
+/// A run of one script within a word.
+pub(super) enum Run<'a> {
+    /// Hangul, not a particle after a word of letters.
+    Hangul(&'a str),
+    /// Kana and Han.
+    Han(&'a str),
+    /// Other letters and digits.
+    Letters(&'a str),
+}
+
+/// Calls `take` with the runs of a text's words, in the form that words are compared in.
+pub(super) fn word_runs(text: &str, mut take: impl FnMut(Run<'_>)) {
+    for range in words(text) {
+        let plain = in_one_form(&text[range]);
+        let mut follows = false;
+        for run in runs(&plain) {
+            let run = &plain[run];
+            match Script::of(run.chars().next().unwrap_or(' ')) {
+                Script::Hangul if follows && korean::is_particle(run) => {}
+                Script::Hangul => take(Run::Hangul(run)),
+                Script::Han => take(Run::Han(run)),
+                Script::Letters => take(Run::Letters(run)),
+            }
+            follows = true;
+        }
+    }
+}
+
 fn weighted_terms(text: &str, mut take: impl FnMut(&str, Range<usize>, f32)) {
     let stemmer = Stemmer::create(Algorithm::English);
     for range in words(text) {
