@@ -3,6 +3,7 @@
 //! ```text
 //! notes/.gyeol/
 //!   LOCK            held by the one process that writes
+//!   clusters.model  centroids of clusters, where some were kept
 //!   manifest.json   names all other files with their checksums; replacing it is the commit
 //!   documents/      chunks and file records (tantivy)
 //!   vectors/        segments (.seg) and their deleted rows (.del)
@@ -14,6 +15,7 @@
 
 mod background;
 mod backup;
+pub mod clusters;
 mod containing;
 mod directory;
 mod documents;
@@ -47,6 +49,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use backup::{Copied, Copying};
+pub use clusters::{Algorithm, ClusterProgress, Clustering, Clusters, Corpus, Count, Topic};
 pub use duplicates::Duplicates;
 pub use filter::{Filter, FilterField};
 pub use folder::{AddOptions, Progress, Report};

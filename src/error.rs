@@ -313,6 +313,12 @@ pub enum CollectionError {
         /// The folder.
         path: PathBuf,
     },
+    /// Changes that wait for a commit are in the way of one that builds on it.
+    #[error("{path}: changes wait for a commit; call Collection::commit first", path = path.display())]
+    Uncommitted {
+        /// The collection.
+        path: PathBuf,
+    },
     /// A folder for a copy that holds other things.
     #[error("{path}: this folder is not empty; name one that is, or that does not exist yet", path = path.display())]
     NotEmpty {

@@ -97,6 +97,7 @@ fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest, copying: Copy
             unsynced.push(file);
         }
     }
+    copy_clusters(from, to)?;
     let failed = |e| StoreError::io(to.full_path(folders[0]), "sync", e);
     to.sync_files(unsynced).map_err(failed)?;
     for folder in folders {
@@ -109,4 +110,14 @@ fn copy(from: &dyn Storage, to: &dyn Storage, manifest: &Manifest, copying: Copy
     done.bytes += bytes.len() as u64;
     publish(to, Path::new(FILE), |out| out.write_all(&bytes))?;
     Ok(done)
+}
+
+/// The model of clusters goes along where there is one. It is no part of the commit.
+fn copy_clusters(from: &dyn Storage, to: &dyn Storage) -> Result<(), StoreError> {
+    let name = Path::new(super::clusters::FILE);
+    match from.open(name) {
+        Ok(map) => publish(to, name, |out| out.write_all(&map)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(StoreError::io(from.full_path(name), "read", e)),
+    }
 }

@@ -315,7 +315,7 @@ pub(super) fn vectors_of(collection: &Collection, chunks: &[&StoredChunk]) -> Re
         .par_iter()
         .map(|chunk| {
             let input = embedded_text(chunk);
-            let hash = blake3::hash(input.as_bytes()).to_hex()[..32].to_owned();
+            let hash = hash(&input);
             (input, hash)
         })
         .collect();
@@ -349,6 +349,15 @@ pub(super) fn embed_texts(embedder: &dyn Embedder, metric: Metric, texts: &[&str
         out[t] = Some((rows.row(place).to_vec(), norm));
     }
     Ok(out)
+}
+
+/// What a chunk's vector is known by.
+pub(super) fn hash_of(chunk: &StoredChunk) -> String {
+    hash(&embedded_text(chunk))
+}
+
+fn hash(embedded: &str) -> String {
+    blake3::hash(embedded.as_bytes()).to_hex()[..32].to_owned()
 }
 
 /// What the embedder is given for a chunk: the headings above it, as context, and its text.

@@ -64,6 +64,13 @@ pub(super) struct Writer {
     _lock: Lock,
 }
 
+/// A chunk in the place of the committed one of its slot, with the hash of what was embedded if it has a vector.
+pub(super) struct Replaced {
+    pub slot: u64,
+    pub chunk: StoredChunk,
+    pub hash: Option<String>,
+}
+
 impl Writer {
     /// Takes the lock and opens the collection for writing, or prepares to make it as `empty` says.
     pub fn open(storage: Arc<dyn Storage>, published: Arc<Published<Snapshot>>, empty: &Manifest) -> Result<Self> {
@@ -197,6 +204,15 @@ impl Writer {
             self.by_file.entry(file.clone()).or_default().push(slot);
         }
         Ok(())
+    }
+
+    /// Puts other documents in the place of committed ones, whose slots and vectors they keep.
+    pub fn replace(&mut self, by: By<'_>, chunks: &[Replaced]) -> Result<()> {
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        self.delete_term(by)?;
+        chunks.iter().try_for_each(|r| self.document(self.fields.chunk(&r.chunk, r.slot, r.hash.as_deref())))
     }
 
     /// Writes pending vectors before the commit when they would take more memory than a merge may.
