@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod cluster;
 mod duplicates;
 mod embed;
 mod failure;
@@ -15,6 +16,7 @@ mod print;
 mod recall;
 mod search;
 mod status;
+mod stop;
 mod usage;
 mod verify;
 
@@ -64,6 +66,7 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Index(args) => index::run(args),
         Command::Search(args) => search::run(args),
         Command::Duplicates(args) => duplicates::run(args),
+        Command::Cluster(args) => cluster::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => maintain::repair(args),

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod cluster;
 mod search;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gyeol::Effort;
 use gyeol::collection::Sample;
 
+pub use cluster::{AlgorithmArg, ClusterArgs};
 pub use search::SearchArgs;
 
 const EXIT_CODES: &str = "\
@@ -30,6 +32,8 @@ pub enum Command {
     Search(SearchArgs),
     /// List groups of texts that say nearly the same
     Duplicates(DuplicatesArgs),
+    /// Group documents, or vectors of a file, by what they mean
+    Cluster(ClusterArgs),
     /// Show the size and make of a collection
     Status(StatusArgs),
     /// Compare every byte of a collection with its checksum

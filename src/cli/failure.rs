@@ -4,7 +4,7 @@ use std::io;
 
 use super::print::shown;
 use gyeol::Error;
-use gyeol::error::{CollectionError, IndexError, StoreError, TextError, VectorsError};
+use gyeol::error::{ClusterError, CollectionError, IndexError, StoreError, TextError, VectorsError};
 
 pub const NOTHING_FOUND: u8 = 1;
 pub const USAGE: u8 = 2;
@@ -48,6 +48,9 @@ impl From<Error> for Failure {
             Error::Vectors(VectorsError::Io { .. }) => IO,
             Error::Text(TextError::Folder { .. }) => IO,
             Error::Embed(_) | Error::Model(_) | Error::Rerank(_) => PROVIDER,
+            Error::Cluster(ClusterError::Vectors(VectorsError::Io { .. })) => IO,
+            Error::Cluster(ClusterError::Cancelled) => INTERRUPTED,
+            Error::Cluster(ClusterError::Model { .. }) => DAMAGED,
             Error::Collection(e) => of_collection(e),
             // Parameters, queries and vectors that were given.
             _ => USAGE,

@@ -1,9 +1,6 @@
 //! `gyeol index`.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gyeol::Collection;
@@ -13,7 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::args::IndexArgs;
-use super::failure::{Failure, INTERRUPTED, IO, USAGE};
+use super::failure::{Failure, IO};
+use super::stop::Stop;
 use super::{Outcome, locate, print};
 
 /// At most this long, and one group of files, is lost when the process is killed.
@@ -27,7 +25,7 @@ pub fn run(args: &IndexArgs) -> Result<Outcome, Failure> {
     // Looked at first, so that a mistyped name leaves no empty collection behind.
     std::fs::read_dir(&dir).map_err(|e| Failure::new(IO, format!("{}: cannot read the folder: {e}", dir.display())))?;
     let mut collection = open(args, &path)?;
-    let stop = stop_flag()?;
+    let stop = Stop::on_ctrl_c()?;
     let bar = progress_bar(args.quiet);
     let options = AddOptions {
         fields: fields(args),
@@ -38,7 +36,7 @@ pub fn run(args: &IndexArgs) -> Result<Outcome, Failure> {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
         bar.set_message(format!("{} chunks", progress.chunks));
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        stop.flow()
     });
     bar.set_message("writing");
     let whole = added.as_ref().is_ok_and(|report| !report.cancelled);
@@ -92,20 +90,6 @@ fn open(args: &IndexArgs, path: &Path) -> Result<Collection, Failure> {
         Some(chunk) => Collection::open_or_create_with(path, embedder, chunk)?,
         None => Collection::open_or_create(path, embedder)?,
     })
-}
-
-/// Set by the first Ctrl-C; the second ends the process at once, which loses the open group only.
-fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let set = flag.clone();
-    let handler = move || {
-        if set.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        print::note("finishing; press Ctrl-C again to stop at once");
-    };
-    ctrlc::set_handler(handler).map_err(|e| Failure::new(USAGE, format!("Ctrl-C cannot be handled: {e}")))?;
-    Ok(flag)
 }
 
 /// Drawn on stderr, and only when that is a terminal.

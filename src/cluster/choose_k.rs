@@ -15,6 +15,9 @@ const SILHOUETTE_ROWS: usize = 2_000;
 const STARTS: usize = 3;
 /// A smaller number of clusters is taken when its silhouette is at least this part of the best.
 const NEARLY_BEST: f64 = 0.98;
+/// Under this silhouette there is no substantial structure (Kaufman and Rousseeuw, "Finding groups in data", 1990,
+/// table 2.4), and which of several is the largest says little.
+const SUBSTANTIAL: f64 = 0.25;
 /// The largest number that is tried unless the caller says so.
 const MOST: usize = 100;
 
@@ -42,10 +45,13 @@ pub struct KEvidence {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChosenK {
-    /// The number: the least whose silhouette is within 2 % of the best.
+    /// The number: the least whose silhouette is within 2 % of the best; when the best is under 0.25, as it is
+    /// for most texts, the elbow.
     pub k: usize,
-    /// Where inertia stops falling fast: the farthest below the line from the first to the last candidate
-    /// (Satopaa et al., "Finding a kneedle in a haystack", 2011). Told as evidence, not chosen by.
+    /// Whether the silhouette told, not the elbow.
+    pub by_silhouette: bool,
+    /// Where inertia stops falling fast: the farthest below the line from one cluster to the last candidate
+    /// (Satopaa et al., "Finding a kneedle in a haystack", 2011).
     pub elbow: usize,
     /// All that was tried, in ascending order.
     pub evidence: Vec<KEvidence>,
@@ -112,9 +118,9 @@ impl ChooseK {
             }
         }
         let best = evidence.iter().map(|e| e.silhouette).fold(f64::NEG_INFINITY, f64::max);
-        let bar = if best > 0.0 { best * NEARLY_BEST } else { best };
-        let k = evidence.iter().find(|e| e.silhouette >= bar).map_or(1, |e| e.k);
-        Ok(ChosenK { k, elbow: elbow(&evidence), evidence })
+        let elbow = elbow(KMeans::new(1).spherical(self.spherical).fit(drawn.view())?.inertia, &evidence);
+        let told = evidence.iter().find(|e| e.silhouette >= best * NEARLY_BEST).filter(|_| best >= SUBSTANTIAL);
+        Ok(ChosenK { k: told.map_or(elbow, |e| e.k), by_silhouette: told.is_some(), elbow, evidence })
     }
 
     /// The rows to choose by, of length 1 when spherical.
@@ -146,11 +152,12 @@ impl Default for ChooseK {
     }
 }
 
-fn elbow(evidence: &[KEvidence]) -> usize {
-    let (Some(first), Some(last)) = (evidence.first(), evidence.last()) else { return 1 };
+/// `whole` is the inertia of one cluster.
+fn elbow(whole: f64, evidence: &[KEvidence]) -> usize {
+    let Some(last) = evidence.last() else { return 1 };
     let below = |e: &KEvidence| {
-        let along = (e.k - first.k) as f64 / (last.k - first.k).max(1) as f64;
-        let fallen = (first.inertia - e.inertia) / (first.inertia - last.inertia).max(f64::MIN_POSITIVE);
+        let along = (e.k - 1) as f64 / (last.k - 1).max(1) as f64;
+        let fallen = (whole - e.inertia) / (whole - last.inertia).max(f64::MIN_POSITIVE);
         fallen - along
     };
     evidence.iter().rev().max_by(|a, b| below(a).total_cmp(&below(b))).map_or(1, |e| e.k)
@@ -170,7 +177,7 @@ mod tests {
             };
             let rows = Vectors::new((0..4 * 420).map(value).collect(), 4).unwrap();
             let chosen = ChooseK::new().choose(rows.view()).unwrap();
-            assert_eq!(chosen.k, blobs, "{chosen:?}");
+            assert!(chosen.k == blobs && chosen.by_silhouette, "{chosen:?}");
             assert!(chosen.evidence.windows(2).all(|e| e[1].k > e[0].k && e[1].inertia <= e[0].inertia * 1.05));
         }
     }
@@ -180,9 +187,10 @@ mod tests {
         let evidence = |values: &[f64]| -> Vec<KEvidence> {
             (2..).zip(values).map(|(k, &inertia)| KEvidence { k, inertia, silhouette: 0.0 }).collect()
         };
-        assert_eq!(elbow(&evidence(&[100.0, 20.0, 15.0, 10.0, 5.0])), 3);
-        assert_eq!(elbow(&evidence(&[100.0])), 2);
-        assert_eq!(elbow(&[]), 1);
+        assert_eq!(elbow(200.0, &evidence(&[100.0, 20.0, 15.0, 10.0, 5.0])), 3);
+        assert_eq!(elbow(200.0, &evidence(&[40.0, 35.0, 30.0])), 2);
+        assert_eq!(elbow(200.0, &evidence(&[100.0])), 2);
+        assert_eq!(elbow(200.0, &[]), 1);
     }
 
     #[test]

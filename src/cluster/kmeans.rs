@@ -32,6 +32,9 @@ use crate::vectors::{Vectors, VectorsView, norm, normalize};
 use lloyd::{OnRound, Run, Until};
 use rows::Rows;
 
+/// Products of a round under which several starts cost little.
+const QUICK: usize = 1 << 28;
+
 /// How rows are clustered.
 ///
 /// ```
@@ -51,7 +54,7 @@ pub struct KMeans {
     n_clusters: usize,
     max_iters: usize,
     tolerance: f64,
-    n_init: usize,
+    n_init: Option<usize>,
     seed: u64,
     spherical: bool,
     init: Option<Vectors>,
@@ -101,9 +104,10 @@ impl KMeansFit {
 }
 
 impl KMeans {
-    /// `n_clusters` clusters; by default up to 100 rounds, a tolerance of 1e-4, one start, seed 0.
+    /// `n_clusters` clusters; by default up to 100 rounds, a tolerance of 1e-4, seed 0, and ten starts when
+    /// `n * dim * n_clusters` is at most 2^28 (a tenth of a second), else one.
     pub fn new(n_clusters: usize) -> Self {
-        KMeans { n_clusters, max_iters: 100, tolerance: 1e-4, n_init: 1, seed: 0, spherical: false, init: None }
+        KMeans { n_clusters, max_iters: 100, tolerance: 1e-4, n_init: None, seed: 0, spherical: false, init: None }
     }
 
     /// Rounds at most, at least 1.
@@ -121,7 +125,7 @@ impl KMeans {
 
     /// How many starts are tried, with seeds one after the other; the least inertia is kept. At least 1.
     pub fn n_init(mut self, n_init: usize) -> Self {
-        self.n_init = n_init;
+        self.n_init = Some(n_init);
         self
     }
 
@@ -191,7 +195,7 @@ impl KMeans {
         on_round: &mut OnRound<'_>,
     ) -> Result<(Run, f64), ClusterError> {
         let mut best: Option<(Run, f64)> = None;
-        let starts = if self.init.is_some() { 1 } else { self.n_init };
+        let starts = self.starts(rows);
         for start in 0..starts {
             let centroids = self.start(rows, factor, start)?;
             let mut run = lloyd::run(rows, centroids, until, on_round)?;
@@ -204,6 +208,16 @@ impl KMeans {
             }
         }
         best.ok_or(ClusterError::NoRows)
+    }
+
+    fn starts(&self, rows: &Rows<'_>) -> usize {
+        let products = (rows.len() * rows.dim()).saturating_mul(self.n_clusters);
+        match self.n_init {
+            _ if self.init.is_some() => 1,
+            Some(starts) => starts,
+            None if products <= QUICK => 10,
+            None => 1,
+        }
     }
 
     /// Starting centroids, on the scale of the rows that are clustered.
@@ -221,7 +235,7 @@ impl KMeans {
         if self.max_iters == 0 {
             return parameter("max_iters", "0".to_owned(), "at least 1");
         }
-        if self.n_init == 0 {
+        if self.n_init == Some(0) {
             return parameter("n_init", "0".to_owned(), "at least 1");
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {

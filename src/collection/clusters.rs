@@ -31,7 +31,7 @@ pub enum Count {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// [`KMeans`], with ten starts.
+    /// [`KMeans`].
     #[default]
     KMeans,
     /// [`MiniBatchKMeans`], for hundreds of thousands of documents.
@@ -203,7 +203,7 @@ impl<'a> Clustering<'a> {
         let mut on_round = |round| on_progress(ClusterProgress::Round(round));
         let mut fit = match self.algorithm {
             Algorithm::KMeans => {
-                let kmeans = KMeans::new(k).seed(self.seed).n_init(STARTS).spherical(spherical);
+                let kmeans = KMeans::new(k).seed(self.seed).spherical(spherical);
                 kmeans.fit_with(rows, &mut on_round)?
             }
             Algorithm::MiniBatch => {
@@ -218,6 +218,3 @@ impl<'a> Clustering<'a> {
         Ok(Grouped { labels: fit.labels, model: Some(fit.model), inertia: Some(fit.inertia), chosen })
     }
 }
-
-/// Starts of k-means.
-const STARTS: usize = 10;

@@ -96,7 +96,7 @@ impl Script {
 
 /// A run of one script within a word.
 pub(super) enum Run<'a> {
-    /// Hangul, not a particle after a word of letters.
+    /// Hangul, neither a particle after a word of letters nor what digits count (3개, 1990년에).
     Hangul(&'a str),
     /// Kana and Han.
     Han(&'a str),
@@ -108,16 +108,17 @@ pub(super) enum Run<'a> {
 pub(super) fn word_runs(text: &str, mut take: impl FnMut(Run<'_>)) {
     for range in words(text) {
         let plain = in_one_form(&text[range]);
-        let mut follows = false;
+        let mut before = "";
         for run in runs(&plain) {
             let run = &plain[run];
             match Script::of(run.chars().next().unwrap_or(' ')) {
-                Script::Hangul if follows && korean::is_particle(run) => {}
+                Script::Hangul if !before.is_empty() && korean::is_particle(run) => {}
+                Script::Hangul if before.ends_with(|c: char| c.is_ascii_digit()) => {}
                 Script::Hangul => take(Run::Hangul(run)),
                 Script::Han => take(Run::Han(run)),
                 Script::Letters => take(Run::Letters(run)),
             }
-            follows = true;
+            before = run;
         }
     }
 }

@@ -142,7 +142,7 @@ impl MiniBatchKMeans {
             n_clusters: self.n_clusters,
             max_iters: self.max_passes,
             tolerance: self.tolerance,
-            n_init: self.n_init,
+            n_init: Some(self.n_init),
             seed: self.seed,
             spherical: self.spherical,
             init: self.init.clone(),

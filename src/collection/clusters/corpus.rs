@@ -32,7 +32,7 @@ pub struct Corpus {
 pub struct ClusteredDocument {
     /// Its key.
     pub key: String,
-    /// Its first heading, else the beginning of its text, on one line.
+    /// Its first heading, else its first line.
     pub title: String,
     /// Where it stands, from its first line to its last.
     pub source: Source,
@@ -127,11 +127,18 @@ fn document(snapshot: &Snapshot, member: &Member) -> Result<ClusteredDocument> {
     let (lines, bytes) = last
         .as_ref()
         .map_or((first.lines, first.bytes), |last| ((first.lines.0, last.lines.1), (first.bytes.0, last.bytes.1)));
-    let title = first.headings.first().map_or(first.text.as_str(), String::as_str);
-    let mut words = title.split_whitespace().flat_map(|word| [" ", word]).skip(1).flat_map(str::chars);
-    let mut title: String = words.by_ref().take(TITLE).collect();
-    if words.next().is_some() {
+    let title = title(first.headings.first().map_or(first.text.as_str(), String::as_str));
+    Ok(ClusteredDocument { key: first.key, title, source: Source { path: first.path, lines, bytes }, text })
+}
+
+/// The first line that has letters, without what marks it as a heading or a list.
+fn title(text: &str) -> String {
+    let line = text.lines().find(|line| line.chars().any(char::is_alphanumeric)).unwrap_or_default();
+    let line = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '#' | '*' | '-' | '>' | '='));
+    let mut chars = line.trim_end().chars();
+    let mut title: String = chars.by_ref().take(TITLE).collect();
+    if chars.next().is_some() {
         title.push('…');
     }
-    Ok(ClusteredDocument { key: first.key, title, source: Source { path: first.path, lines, bytes }, text })
+    title
 }
