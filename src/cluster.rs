@@ -5,10 +5,14 @@
 
 mod choose_k;
 mod kmeans;
+#[cfg(feature = "cluster")]
+mod pca;
 mod silhouette;
 mod words;
 
 pub use choose_k::{ChooseK, ChosenK, KEvidence};
 pub use kmeans::{KMeans, KMeansFit, KMeansModel, MiniBatchKMeans, Progress};
+#[cfg(feature = "cluster")]
+pub use pca::{Pca, PcaFitter, PcaParams, PcaSolver};
 pub use silhouette::silhouette;
 pub use words::{ClusterWord, cluster_words};

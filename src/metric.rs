@@ -8,6 +8,8 @@ use crate::error::VectorsError;
 use crate::vectors::{VectorsView, norm};
 
 pub(crate) mod encode;
+#[cfg(feature = "cluster")]
+pub(crate) mod gram;
 mod kernels;
 pub(crate) mod lookup;
 #[cfg(target_arch = "aarch64")]

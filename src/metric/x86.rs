@@ -8,6 +8,8 @@ use std::arch::x86_64::*;
 
 pub(super) mod codes;
 pub(super) mod encode;
+#[cfg(feature = "cluster")]
+pub(super) mod gram;
 pub(super) mod half;
 pub(super) mod lookup;
 pub(super) mod panels;
