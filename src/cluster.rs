@@ -6,12 +6,16 @@
 mod choose_k;
 mod kmeans;
 #[cfg(feature = "cluster")]
+mod layout;
+#[cfg(feature = "cluster")]
 mod pca;
 mod silhouette;
 mod words;
 
 pub use choose_k::{ChooseK, ChosenK, KEvidence};
 pub use kmeans::{KMeans, KMeansFit, KMeansModel, MiniBatchKMeans, Progress};
+#[cfg(feature = "cluster")]
+pub use layout::{Tsne, pca_layout};
 #[cfg(feature = "cluster")]
 pub use pca::{Pca, PcaFitter, PcaParams, PcaSolver};
 pub use silhouette::silhouette;

@@ -100,21 +100,22 @@ impl PcaParams {
     /// [`ClusterError::Vectors`] naming a row with NaN or infinity.
     pub fn fit(&self, rows: VectorsView<'_>) -> Result<Pca, ClusterError> {
         self.check(rows.len(), rows.dim())?;
-        let kernels = Kernels::detect();
-        if !f32::from_bits(kernels.largest_bits(rows.as_slice())).is_finite() {
-            rows.check_finite()?;
-        }
         let exact = match self.solver {
             PcaSolver::Covariance => true,
             PcaSolver::Randomized => false,
             PcaSolver::Auto => rows.dim() <= FEW_COLUMNS || self.n_components * 10 > rows.dim().min(rows.len()),
         };
         if !exact {
+            rows.check_finite()?;
             return randomized::fit(self, rows);
         }
         let mut fitter = PcaFitter::new(self.clone(), rows.dim());
-        fitter.add(rows)?;
-        fitter.finish()
+        fitter.add_unchecked(rows);
+        let fit = fitter.finish();
+        if fit.is_err() {
+            rows.check_finite()?;
+        }
+        fit
     }
 
     fn check(&self, n: usize, dim: usize) -> Result<(), ClusterError> {

@@ -7,7 +7,7 @@ use crate::metric::gram::GramTile;
 use crate::metric::panels::PANEL;
 
 /// Rows that are summed in `f32` before they are added to the rest in `f64`.
-pub(super) const BLOCK: usize = 1024;
+pub(super) const BLOCK: usize = 2048;
 
 /// Sums over rows less an offset: of each column, and of each two columns' products.
 pub(super) struct Sums {
@@ -19,6 +19,8 @@ pub(super) struct Sums {
     /// For each pair of panels, the second not after the first, a tile of products.
     of_products: Vec<f64>,
     panels: Vec<f32>,
+    /// Rows that are in the panels.
+    packed: usize,
 }
 
 const TILE: usize = PANEL * PANEL;
@@ -36,6 +38,7 @@ impl Sums {
             of_columns: vec![0.0; dim],
             of_products: vec![0.0; panels * (panels + 1) / 2 * TILE],
             panels: vec![0.0; panels * PANEL * BLOCK],
+            packed: 0,
         }
     }
 
@@ -43,7 +46,11 @@ impl Sums {
     pub fn add(&mut self, rows: &[f32]) {
         let count = rows.len() / self.dim;
         let used = self.dim.div_ceil(PANEL) * PANEL * count;
-        self.panels[..used].fill(0.0);
+        // Places of columns that are not there hold zeros of an earlier block of as many rows, or are cleared.
+        if count != self.packed {
+            self.panels[..used].fill(0.0);
+            self.packed = count;
+        }
         let mut sums = vec![0.0f32; self.dim];
         for (at, row) in rows.chunks_exact(self.dim).enumerate() {
             self.kernels.pack_centred(row, &self.offset, &mut sums, &mut self.panels, (at, count));

@@ -45,7 +45,15 @@ impl PcaFitter {
         if rows.dim() != self.dim {
             return Err(VectorsError::Dimension { row: self.seen, expected: self.dim, found: rows.dim() }.into());
         }
-        rows.check_finite().map_err(|error| error.counted_from(self.seen))?;
+        if !f32::from_bits(Kernels::detect().largest_bits(rows.as_slice())).is_finite() {
+            rows.check_finite().map_err(|error| error.counted_from(self.seen))?;
+        }
+        self.add_unchecked(rows);
+        Ok(())
+    }
+
+    /// Takes rows of this dimension. Of what is not finite [`PcaFitter::finish`] makes an error.
+    pub(super) fn add_unchecked(&mut self, rows: VectorsView<'_>) {
         self.seen += rows.len();
         let mut values = rows.as_slice();
         let block = BLOCK * self.dim;
@@ -61,7 +69,6 @@ impl PcaFitter {
         let mut blocks = values.chunks_exact(block);
         blocks.by_ref().for_each(|rows| self.take(rows));
         self.waiting.extend_from_slice(blocks.remainder());
-        Ok(())
     }
 
     fn take(&mut self, rows: &[f32]) {

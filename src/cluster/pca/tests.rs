@@ -64,7 +64,7 @@ fn neither_blocks_nor_threads_matter() {
     let rows = rows(5000, 70);
     let params = PcaParams::new(6);
     let whole = params.fit(rows.view()).unwrap();
-    for size in [1, 999, 1024, 4096, 5000] {
+    for size in [1, 999, 2048, 4096, 5000] {
         let mut fitter = PcaFitter::new(params.clone(), 70);
         for block in rows.as_slice().chunks(size * 70) {
             fitter.add(VectorsView::new(block, 70).unwrap()).unwrap();
