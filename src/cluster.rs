@@ -4,6 +4,8 @@
 //! libraries.
 
 mod choose_k;
+#[cfg(feature = "cluster")]
+mod density;
 mod kmeans;
 #[cfg(feature = "cluster")]
 mod layout;
@@ -13,6 +15,8 @@ mod silhouette;
 mod words;
 
 pub use choose_k::{ChooseK, ChosenK, KEvidence};
+#[cfg(feature = "cluster")]
+pub use density::{Dbscan, GaussianMixture, Hdbscan, Optics};
 pub use kmeans::{KMeans, KMeansFit, KMeansModel, MiniBatchKMeans, Progress};
 #[cfg(feature = "cluster")]
 pub use layout::{Tsne, pca_layout};

@@ -71,6 +71,9 @@ pub enum VectorsError {
         /// The dimension.
         dim: usize,
     },
+    /// An array whose rows do not stand one after the other.
+    #[error("the array's rows do not stand one after the other in memory; pass array.as_standard_layout()")]
+    NotContiguous,
     /// A row of another dimension.
     #[error("row {row} has {found} values where {expected} are expected; all rows need the same dimension")]
     Dimension {

@@ -6,6 +6,8 @@
 
 use crate::error::VectorsError;
 
+#[cfg(feature = "cluster")]
+mod arrays;
 pub mod fvecs;
 pub mod npy;
 mod source;

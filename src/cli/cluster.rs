@@ -48,7 +48,7 @@ fn of_collection(args: &ClusterArgs) -> Result<Outcome, Failure> {
     }
     let stop = Stop::on_ctrl_c()?;
     let before = collection.saved_clusters()?;
-    let mut clustering = collection.clustering().algorithm(args.algorithm.into()).count(args.k.0).seed(args.seed);
+    let mut clustering = collection.clustering().algorithm(args.algorithm()).count(args.k.0).seed(args.seed);
     clustering = clustering.words(args.corpus.words);
     if let Some(filter) = &args.corpus.filter {
         clustering = clustering.filter(filter);

@@ -261,6 +261,12 @@ pub(super) fn sample_of(rows: VectorsView<'_>, count: usize, seed: u64) -> Vec<u
     sample
 }
 
+/// All rows, in an order that their values make: that of numbers made of them.
+#[cfg(feature = "cluster")]
+pub(super) fn in_order_of_values(rows: VectorsView<'_>) -> Vec<u32> {
+    seeding::sample(rows, rows.len(), 0).into_iter().map(|s| s.1).collect()
+}
+
 /// Given centroids, on the scale of the rows that are clustered.
 fn given(init: &Vectors, factor: f32, spherical: bool) -> Result<Vec<f32>, ClusterError> {
     init.view().check_finite()?;

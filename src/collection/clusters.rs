@@ -13,6 +13,8 @@ pub use topics::Topic;
 use super::Collection;
 use super::filter::Filter;
 use crate::cluster::{ChooseK, ChosenK, KEvidence, KMeans, KMeansModel, MiniBatchKMeans, Progress};
+#[cfg(feature = "cluster")]
+use crate::cluster::{Dbscan, GaussianMixture, Hdbscan, Optics};
 use crate::error::{ClusterError, Result};
 use crate::metric::Metric;
 use crate::vectors::VectorsView;
@@ -36,6 +38,65 @@ pub enum Algorithm {
     KMeans,
     /// [`MiniBatchKMeans`], for hundreds of thousands of documents.
     MiniBatch,
+    /// [`GaussianMixture`], of as many distributions as clusters.
+    #[cfg(feature = "cluster")]
+    GaussianMixture,
+    /// [`Dbscan`], which finds the number of clusters by itself.
+    #[cfg(feature = "cluster")]
+    Dbscan {
+        /// Documents within the radius of one in the midst of a cluster, at least 2.
+        min_points: usize,
+        /// The radius; `None` for one that is found.
+        eps: Option<f32>,
+    },
+    /// [`Optics`], which finds the number of clusters by itself.
+    #[cfg(feature = "cluster")]
+    Optics {
+        /// As for DBSCAN.
+        min_points: usize,
+        /// As for DBSCAN.
+        eps: Option<f32>,
+    },
+    /// [`Hdbscan`], which finds the number of clusters by itself.
+    #[cfg(feature = "cluster")]
+    Hdbscan {
+        /// Documents of a cluster, at least 2.
+        min_cluster_size: usize,
+    },
+}
+
+impl Algorithm {
+    /// The labels of rows, by an algorithm that has no centroids; `None` for k-means.
+    ///
+    /// # Errors
+    /// Those of the algorithm.
+    #[cfg(feature = "cluster")]
+    pub fn labels(self, rows: VectorsView<'_>, k: usize, seed: u64) -> Option<Result<Vec<i32>, ClusterError>> {
+        match self {
+            Algorithm::KMeans | Algorithm::MiniBatch => None,
+            Algorithm::GaussianMixture => Some(GaussianMixture::new(k).seed(seed).fit(rows)),
+            Algorithm::Dbscan { min_points, eps } => {
+                let dbscan = Dbscan::new(min_points);
+                Some(eps.into_iter().fold(dbscan, Dbscan::eps).fit(rows))
+            }
+            Algorithm::Optics { min_points, eps } => {
+                let optics = Optics::new(min_points);
+                Some(eps.into_iter().fold(optics, Optics::eps).fit(rows))
+            }
+            Algorithm::Hdbscan { min_cluster_size } => Some(Hdbscan::new(min_cluster_size).fit(rows)),
+        }
+    }
+
+    /// Whether it is told how many clusters to find.
+    pub fn takes_count(self) -> bool {
+        match self {
+            Algorithm::KMeans | Algorithm::MiniBatch => true,
+            #[cfg(feature = "cluster")]
+            Algorithm::GaussianMixture => true,
+            #[cfg(feature = "cluster")]
+            _ => false,
+        }
+    }
 }
 
 /// What is told while clusters are being found.
@@ -193,22 +254,26 @@ impl<'a> Clustering<'a> {
     ) -> Result<Grouped, ClusterError> {
         let (k, chosen) = match self.count {
             Count::Of(k) => (k, None),
-            Count::Auto if rows.len() < 3 => (1, None),
+            Count::Auto if rows.len() < 3 || !self.algorithm.takes_count() => (1, None),
             Count::Auto => {
                 let choose = ChooseK::new().seed(self.seed).spherical(spherical);
                 let chosen = choose.choose_with(rows, |tried| on_progress(ClusterProgress::Tried(tried)))?;
                 (chosen.k, Some(chosen))
             }
         };
+        #[cfg(feature = "cluster")]
+        if let Some(labels) = self.algorithm.labels(rows, k, self.seed) {
+            return Ok(Grouped { labels: labels?, model: None, inertia: None, chosen });
+        }
         let mut on_round = |round| on_progress(ClusterProgress::Round(round));
         let mut fit = match self.algorithm {
-            Algorithm::KMeans => {
-                let kmeans = KMeans::new(k).seed(self.seed).spherical(spherical);
-                kmeans.fit_with(rows, &mut on_round)?
-            }
             Algorithm::MiniBatch => {
                 let kmeans = MiniBatchKMeans::new(k).seed(self.seed).spherical(spherical);
                 kmeans.fit_with(&rows, &mut on_round)?
+            }
+            _ => {
+                let kmeans = KMeans::new(k).seed(self.seed).spherical(spherical);
+                kmeans.fit_with(rows, &mut on_round)?
             }
         };
         if let Some(like) = self.like {

@@ -25,6 +25,12 @@ pub struct ClusterArgs {
     /// How they are found
     #[arg(long, value_enum, default_value_t = AlgorithmArg::Kmeans)]
     pub algorithm: AlgorithmArg,
+    /// Neighbours of one in the midst of a cluster (dbscan, optics), or members of a cluster (hdbscan), at least
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub min_points: usize,
+    /// The radius of neighbours (dbscan, optics) [default: where distances to them bend upward]
+    #[arg(long, value_name = "DISTANCE")]
+    pub eps: Option<f32>,
     /// What draws starting centroids
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -111,6 +117,14 @@ pub enum AlgorithmArg {
     Kmeans,
     /// k-means in passes over the rows, which need not fit into memory
     Minibatch,
+    /// A mixture of normal distributions
+    Gmm,
+    /// Dense regions, of any number; the rest is noise (-1)
+    Dbscan,
+    /// As dbscan, by an order in which dense regions are valleys; for a few thousand
+    Optics,
+    /// The dense regions that last over the widest range of densities; the rest is noise
+    Hdbscan,
 }
 
 impl AlgorithmArg {
@@ -118,15 +132,25 @@ impl AlgorithmArg {
         match self {
             AlgorithmArg::Kmeans => "kmeans",
             AlgorithmArg::Minibatch => "minibatch",
+            AlgorithmArg::Gmm => "gmm",
+            AlgorithmArg::Dbscan => "dbscan",
+            AlgorithmArg::Optics => "optics",
+            AlgorithmArg::Hdbscan => "hdbscan",
         }
     }
 }
 
-impl From<AlgorithmArg> for Algorithm {
-    fn from(algorithm: AlgorithmArg) -> Self {
-        match algorithm {
+impl ClusterArgs {
+    /// The algorithm with its parameters.
+    pub fn algorithm(&self) -> Algorithm {
+        let (min_points, eps) = (self.min_points, self.eps);
+        match self.algorithm {
             AlgorithmArg::Kmeans => Algorithm::KMeans,
             AlgorithmArg::Minibatch => Algorithm::MiniBatch,
+            AlgorithmArg::Gmm => Algorithm::GaussianMixture,
+            AlgorithmArg::Dbscan => Algorithm::Dbscan { min_points, eps },
+            AlgorithmArg::Optics => Algorithm::Optics { min_points, eps },
+            AlgorithmArg::Hdbscan => Algorithm::Hdbscan { min_cluster_size: min_points },
         }
     }
 }
