@@ -12,6 +12,8 @@ mod index;
 mod lines;
 mod locate;
 mod maintain;
+mod map;
+mod pca;
 mod print;
 mod recall;
 mod search;
@@ -67,6 +69,8 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Search(args) => search::run(args),
         Command::Duplicates(args) => duplicates::run(args),
         Command::Cluster(args) => cluster::run(args),
+        Command::Map(args) => map::run(args),
+        Command::Pca(args) => pca::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => maintain::repair(args),

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod filter;
+mod picture;
 mod rerank;
 
 use std::io;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 pub use cluster::ClusterError;
 pub use filter::FilterError;
+pub use picture::PictureError;
 pub use rerank::{ModelError, RerankError};
 
 /// Any error of this crate.
@@ -42,6 +44,9 @@ pub enum Error {
     /// Rows that cannot be clustered, or reduced, as asked.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// A picture that cannot be drawn.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// A collection that cannot be opened, changed or searched as asked.
     #[error(transparent)]
     Collection(#[from] CollectionError),

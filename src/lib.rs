@@ -24,6 +24,8 @@ pub mod embed;
 pub mod error;
 pub mod index;
 pub mod metric;
+#[cfg(feature = "picture")]
+pub mod picture;
 #[cfg(feature = "collection")]
 pub mod rerank;
 pub mod store;

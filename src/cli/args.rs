@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod cluster;
+mod map;
 mod search;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use gyeol::Effort;
 use gyeol::collection::Sample;
 
 pub use cluster::{AlgorithmArg, ClusterArgs};
+pub use map::{LayoutArg as MapLayoutArg, MapArgs, PcaArgs};
 pub use search::SearchArgs;
 
 const EXIT_CODES: &str = "\
@@ -34,6 +36,10 @@ pub enum Command {
     Duplicates(DuplicatesArgs),
     /// Group documents, or vectors of a file, by what they mean
     Cluster(ClusterArgs),
+    /// Draw documents as points, near ones near each other
+    Map(MapArgs),
+    /// Reduce vectors of a file to their principal components
+    Pca(PcaArgs),
     /// Show the size and make of a collection
     Status(StatusArgs),
     /// Compare every byte of a collection with its checksum

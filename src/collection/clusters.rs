@@ -2,6 +2,8 @@
 
 mod corpus;
 mod keep;
+#[cfg(feature = "cluster")]
+mod layout;
 mod topics;
 
 use std::ops::ControlFlow;

@@ -143,8 +143,14 @@ impl AlgorithmArg {
 impl ClusterArgs {
     /// The algorithm with its parameters.
     pub fn algorithm(&self) -> Algorithm {
-        let (min_points, eps) = (self.min_points, self.eps);
-        match self.algorithm {
+        self.algorithm.with(self.min_points, self.eps)
+    }
+}
+
+impl AlgorithmArg {
+    /// The algorithm with parameters.
+    pub fn with(self, min_points: usize, eps: Option<f32>) -> Algorithm {
+        match self {
             AlgorithmArg::Kmeans => Algorithm::KMeans,
             AlgorithmArg::Minibatch => Algorithm::MiniBatch,
             AlgorithmArg::Gmm => Algorithm::GaussianMixture,
