@@ -50,7 +50,7 @@ impl ChoicePlot {
     /// # Errors
     /// [`PictureError::Empty`], [`PictureError::Size`].
     pub fn png(&self, width: u32, height: u32) -> Result<Vec<u8>, PictureError> {
-        png_of(width, height, |root| self.draw(root, width, height))
+        png_of(width, height, |root, (w, h)| self.draw(root, w, h))
     }
 
     fn draw<B: DrawingBackend>(
@@ -104,15 +104,7 @@ impl ChoicePlot {
             .x_labels(10)
             .y_labels(5)
             .x_label_formatter(&|k| if (k - k.round()).abs() < 1e-6 { format!("{k:.0}") } else { String::new() })
-            .y_label_formatter(&|y| {
-                if y.abs() >= 1e5 {
-                    format!("{y:.2e}")
-                } else if y.abs() >= 100.0 {
-                    format!("{y:.0}")
-                } else {
-                    format!("{y:.3}")
-                }
-            })
+            .y_label_formatter(&|&y| shown(y))
             .x_desc("k")
             .y_desc(name)
             .label_style(font(14.0))
@@ -130,5 +122,14 @@ impl ChoicePlot {
         };
         chart.draw_series(points.iter().map(dot)).map_err(failed)?;
         Ok(())
+    }
+}
+
+/// A number of an axis.
+fn shown(y: f64) -> String {
+    match y.abs() {
+        large if large >= 1e5 => format!("{y:.2e}"),
+        large if large >= 10.0 => format!("{y:.0}"),
+        _ => format!("{y:.3}"),
     }
 }

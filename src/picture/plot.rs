@@ -13,6 +13,9 @@ use crate::error::PictureError;
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 800;
 const SIDES: std::ops::RangeInclusive<u32> = 200..=16_000;
+/// How many times larger a PNG is drawn, up to so many pixels.
+const FINER: u32 = 3;
+const SMOOTHED: u32 = 8_000_000;
 const INK: RGBColor = RGBColor(29, 31, 35);
 const SOFT: RGBColor = RGBColor(98, 102, 109);
 const LINE: RGBColor = RGBColor(226, 228, 231);
@@ -23,7 +26,7 @@ pub(super) fn svg(map: &Map) -> Result<String, PictureError> {
 }
 
 pub(super) fn png(map: &Map, width: u32, height: u32) -> Result<Vec<u8>, PictureError> {
-    png_of(width, height, |root| Sheet::new(root, width, height).map(map))
+    png_of(width, height, |root, (w, h)| Sheet::new(root, w, h).map(map))
 }
 
 /// Draws an SVG.
@@ -46,18 +49,22 @@ pub(super) fn svg_of(
 pub(super) fn png_of(
     width: u32,
     height: u32,
-    draw: impl FnOnce(&DrawingArea<BitMapBackend<'_>, Shift>) -> Result<(), PictureError>,
+    draw: impl FnOnce(&DrawingArea<BitMapBackend<'_>, Shift>, (u32, u32)) -> Result<(), PictureError>,
 ) -> Result<Vec<u8>, PictureError> {
     if !SIDES.contains(&width) || !SIDES.contains(&height) {
         return Err(PictureError::Size { width, height });
     }
     register()?;
-    let mut pixels = vec![255u8; width as usize * height as usize * 3];
+    // Drawn larger and made smaller, edges are smooth and letters stand where they should.
+    let finer = if width * height <= SMOOTHED { FINER } else { 1 };
+    let (w, h) = (width * finer, height * finer);
+    let mut pixels = vec![255u8; w as usize * h as usize * 3];
     {
-        let root = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-        draw(&root)?;
+        let root = BitMapBackend::with_buffer(&mut pixels, (w, h)).into_drawing_area();
+        draw(&root, (w, h))?;
         root.present().map_err(failed)?;
     }
+    let pixels = smaller(&pixels, w as usize, finer as usize);
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width, height);
     encoder.set_color(png::ColorType::Rgb);
@@ -65,6 +72,21 @@ pub(super) fn png_of(
     let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels));
     written.map_err(failed)?;
     Ok(out)
+}
+
+/// Means of squares of `by x by` pixels.
+fn smaller(pixels: &[u8], width: usize, by: usize) -> Vec<u8> {
+    let row = width * 3;
+    let mut out = Vec::with_capacity(pixels.len() / (by * by));
+    for rows in pixels.chunks_exact(row * by) {
+        for x in (0..row).step_by(3 * by) {
+            for channel in 0..3 {
+                let at = |i: usize| usize::from(rows[i / by * row + x + i % by * 3 + channel]);
+                out.push(((0..by * by).map(at).sum::<usize>() / (by * by)) as u8);
+            }
+        }
+    }
+    out
 }
 
 pub(super) fn failed(error: impl std::fmt::Display) -> PictureError {
@@ -178,14 +200,14 @@ impl<'a, B: DrawingBackend> Sheet<'a, B> {
         self.root.draw(&rule).map_err(failed)?;
         for (i, (ink, label, size)) in entries.iter().take(shown).enumerate() {
             let y = f64::from(top + i as i32 * line) / self.unit;
-            let dot = Circle::new((self.px(x + 8.0), self.px(y + 10.0)), self.px(5.0).max(1), ink.filled());
+            let dot = Circle::new((self.px(x + 8.0), self.px(y + 7.0)), self.px(5.0).max(1), ink.filled());
             self.root.draw(&dot).map_err(failed)?;
-            self.text(label, (x + 22.0, y + 2.0), 14.0, &INK, 205.0)?;
-            self.text(&size.to_string(), (x + 236.0, y + 3.0), 12.0, &SOFT, 56.0)?;
+            self.text(label, (x + 22.0, y), 14.0, &INK, 205.0)?;
+            self.text(&size.to_string(), (x + 236.0, y + 1.0), 12.0, &SOFT, 56.0)?;
         }
         if shown < entries.len() {
             let y = f64::from(top + shown as i32 * line) / self.unit;
-            self.text(&format!("+ {}", entries.len() - shown), (x + 22.0, y + 2.0), 14.0, &SOFT, 205.0)?;
+            self.text(&format!("+ {}", entries.len() - shown), (x + 22.0, y), 14.0, &SOFT, 205.0)?;
         }
         Ok(())
     }

@@ -114,3 +114,25 @@ fn colours_of_the_legend_differ() {
     let distinct: std::collections::HashSet<&[u8; 3]> = colours.iter().collect();
     assert_eq!(distinct.len(), 60);
 }
+
+#[test]
+fn a_hundred_thousand_points_make_a_page_of_bounded_size() {
+    let n = 100_000;
+    let place = |i: usize| {
+        let (blob, angle) = (i % 24, i as f32 * 0.618);
+        let spread = ((i * 7919) % 1000) as f32 / 1000.0;
+        (blob as f32 % 6.0 * 9.0 + 4.0 * spread * angle.cos(), (blob / 6) as f32 * 9.0 + 4.0 * spread * angle.sin())
+    };
+    let points = (0..n).map(|i| MapPoint {
+        x: place(i).0,
+        y: place(i).1,
+        cluster: (i % 24) as i32,
+        title: format!("글 {i}"),
+        text: "가나다라마바사아자차 ".repeat(6),
+        source: Some(format!("notes/{i}.md")),
+    });
+    let clusters = (0..24).map(|id| MapCluster { id, label: format!("무리 {id}") }).collect();
+    let map = Map { title: "100,000".to_owned(), points: points.collect(), clusters, ..Map::default() };
+    let page = map.html().unwrap();
+    assert!(page.len() < 400 * n, "{} bytes a point", page.len() / n);
+}

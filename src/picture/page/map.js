@@ -50,7 +50,8 @@
   }
 
   // --- View ---------------------------------------------------------------------------------------------------------
-  const stage = $("stage"), canvas = $("points"), over = $("over");
+  const stage = $("stage"), over = $("over");
+  let canvas = $("points");
   let width = 1, height = 1, ratio = 1, scale = 1, originX = 0, originY = 0, fitted = 1;
   const toScreen = (x, y) => [(x - originX) * scale + width / 2, height / 2 - (y - originY) * scale];
   const toData = (px, py) => [(px - width / 2) / scale + originX, (height / 2 - py) / scale + originY];
@@ -89,7 +90,7 @@
     };
     const program = gl.createProgram();
     gl.attachShader(program, shader(gl.VERTEX_SHADER, "attribute vec2 p; attribute vec4 c; uniform vec4 view; uniform float size; varying vec4 color; void main() { color = c; gl_Position = c.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0) : vec4((p - view.xy) * view.zw, 0.0, 1.0); gl_PointSize = size; }"));
-    gl.attachShader(program, shader(gl.FRAGMENT_SHADER, "precision mediump float; varying vec4 color; uniform float size; void main() { float d = length(gl_PointCoord - 0.5) * size; float a = clamp(size * 0.5 - d, 0.0, 1.0); if (a == 0.0) discard; gl_FragColor = vec4(color.rgb, color.a * a); }"));
+    gl.attachShader(program, shader(gl.FRAGMENT_SHADER, "precision highp float; varying vec4 color; uniform float size; void main() { float d = length(gl_PointCoord - 0.5) * size; float a = clamp(size * 0.5 - d, 0.0, 1.0); if (a == 0.0) discard; gl_FragColor = vec4(color.rgb, color.a * a); }"));
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return null;
     gl.useProgram(program);
@@ -125,6 +126,10 @@
   }
 
   function plain() {
+    // A canvas that WebGL had once gives no other context.
+    const fresh = canvas.cloneNode();
+    canvas.replaceWith(fresh);
+    canvas = fresh;
     const context = canvas.getContext("2d");
     let rgba = new Uint8Array(4 * n);
     return {
@@ -146,7 +151,7 @@
 
   const recolor = () => {
     const rgba = new Uint8Array(4 * n);
-    const full = n > 20000 ? 150 : 205;
+    const full = (n > 20000 ? 150 : 205) + (document.documentElement.dataset.theme === "dark" ? 45 : 0);
     for (let i = 0; i < n; i++) {
       const [r, g, b] = rgb[group[i]];
       rgba[4 * i] = r; rgba[4 * i + 1] = g; rgba[4 * i + 2] = b;
@@ -359,7 +364,7 @@
   $("none").addEventListener("click", () => show(() => false));
 
   // --- The rest -----------------------------------------------------------------------------------------------------
-  const dark = (on) => { document.documentElement.dataset.theme = on ? "dark" : "light"; overlay(); };
+  const dark = (on) => { document.documentElement.dataset.theme = on ? "dark" : "light"; recolor(); };
   const system = matchMedia("(prefers-color-scheme: dark)");
   const drawer = (open = !$("legend").classList.contains("open")) => {
     $("legend").classList.toggle("open", open);
@@ -394,5 +399,4 @@
     overlay();
   }).observe(stage);
   dark(system.matches);
-  recolor();
 })();
