@@ -200,7 +200,8 @@ fn stems(word: &str) -> impl Iterator<Item = &str> {
 /// The noun of a word, by what its stems are met with; none when it looks like a verb.
 fn noun<'a>(word: &'a str, contexts: &HashMap<&str, Vec<&str>>) -> Option<&'a str> {
     let met = |stem: &str| contexts.get(stem).map_or(0, Vec::len);
-    let stem = stems(word).max_by_key(|stem| (met(stem), stem.len()))?;
+    // Of stems met alike the one before what can only be a particle, else the longest.
+    let stem = stems(word).max_by_key(|stem| (met(stem), agrees(stem, &word[stem.len()..]), stem.len()))?;
     let with = contexts.get(stem)?;
     if with.iter().any(|particle| NOMINAL.contains(particle)) {
         return Some(stem);
@@ -209,6 +210,17 @@ fn noun<'a>(word: &'a str, contexts: &HashMap<&str, Vec<&str>>) -> Option<&'a st
         return (!VERBAL.iter().any(|end| stem.ends_with(end))).then_some(stem);
     }
     (!stem.ends_with(VERBAL_STEMS)).then_some(stem)
+}
+
+/// Whether what follows a stem is a particle that is rarely part of a word, in the form that goes with the stem's
+/// last syllable: 을, 은 and 과 after a consonant, 를, 는, 와 and 가 after a vowel.
+fn agrees(stem: &str, particle: &str) -> bool {
+    let ends_in_consonant = stem.chars().next_back().is_some_and(|c| (u32::from(c).wrapping_sub(0xAC00)) % 28 != 0);
+    match particle {
+        "을" | "은" | "과" => ends_in_consonant,
+        "를" | "는" | "와" | "가" => !ends_in_consonant,
+        _ => particle.chars().count() > 1,
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +242,8 @@ mod tests {
         ];
         assert_eq!(words(&texts), ["고양이", "마당", "물고기", "나무"]);
         assert_eq!(words(&["학교에서 배웠다", "학교까지 걸었다", "학교는 멀다"]), ["학교"]);
+        // A word that is met once is cut where only a particle can stand.
+        assert_eq!(words(&["선수가 나물과 코드에서 고양이 학교를"]), ["선수", "나물", "코드", "고양이", "학교"]);
         // Verbs, stop words and single syllables are no labels.
         assert!(words(&["그리고 우리는 이것을 했다", "하지만 있는 것은 그렇게 만들었다"]).is_empty());
     }

@@ -1,5 +1,6 @@
 //! The binary as its users meet it: output, JSON shapes, exit codes, pipes and signals.
 
+mod cluster;
 mod maintain;
 mod search;
 
