@@ -22,7 +22,7 @@ use crate::metric::tiles::CodeRow;
 /// A row that has no centroid yet.
 pub(super) const NO_LABEL: u32 = u32::MAX;
 /// Rows of one task.
-const TASK: usize = 2048;
+const TASK: usize = 512;
 /// Pairs of a row and a group that are estimated before rows are decided: their estimates stay in the cache.
 const PAIRS: usize = 1536;
 

@@ -51,12 +51,19 @@ impl Sums {
             self.panels[..used].fill(0.0);
             self.packed = count;
         }
-        let mut sums = vec![0.0f32; self.dim];
-        for (at, row) in rows.chunks_exact(self.dim).enumerate() {
-            self.kernels.pack_centred(row, &self.offset, &mut sums, &mut self.panels, (at, count));
-        }
-        self.of_columns.iter_mut().zip(sums).for_each(|(all, sum)| *all += f64::from(sum));
-        let (panels, kernels) = (&self.panels, self.kernels);
+        let (dim, kernels) = (self.dim, self.kernels);
+        let columns = self.offset.par_chunks(PANEL).zip(self.of_columns.par_chunks_mut(PANEL));
+        columns.zip(self.panels[..used].par_chunks_mut(PANEL * count)).enumerate().for_each(
+            |(place, ((offset, all), panel))| {
+                let mut sums = [0.0f32; PANEL];
+                for (at, row) in rows.chunks_exact(dim).enumerate() {
+                    let part = &row[place * PANEL..place * PANEL + offset.len()];
+                    kernels.pack_centred(part, offset, &mut sums[..offset.len()], panel, (at, count));
+                }
+                all.iter_mut().zip(sums).for_each(|(all, sum)| *all += f64::from(sum));
+            },
+        );
+        let panels = &self.panels;
         let panel = |p: usize| &panels[p * PANEL * count..(p + 1) * PANEL * count];
         self.of_products.par_chunks_exact_mut(TILE).enumerate().for_each(|(pair, all)| {
             let (first, second) = panels_of(pair);
