@@ -3,14 +3,17 @@
 //! - A [`Collection`] holds texts: a folder's files or your own, by key. It cuts, embeds, stores and
 //!   finds them.
 //! - [`Hnsw`] and [`Flat`] hold vectors only: build, save, map, search.
+//! - [`cluster`] groups rows: k-means, and with features PCA, layouts and other algorithms.
 //! - [`embed`] turns texts into vectors, with a model that is compiled in.
 //!
 //! | feature | gives |
 //! |---|---|
-//! | (none) | [`Vectors`], [`Metric`], [`Flat`], [`Hnsw`], npy and fvecs files |
+//! | (none) | [`Vectors`], [`Metric`], [`Flat`], [`Hnsw`], [`cluster::KMeans`], npy and fvecs files |
 //! | `collection` | folders, chunks, keys, payloads, commits, search by words |
 //! | `builtin` | the built-in English + Korean model |
-//! | `cli` (default) | both, and the `gyeol` binary |
+//! | `cluster` | principal components, t-SNE, other libraries' clustering |
+//! | `picture` | maps as a page, SVG and PNG |
+//! | `cli` (default) | all of these, and the `gyeol` binary |
 //! | `rerank` | `collection`, and cross-encoders that are loaded from a folder |
 //!
 //! Functions that can fail answer with [`Error`] or the narrower enum of their module; no call
