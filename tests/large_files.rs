@@ -91,3 +91,40 @@ fn a_table_of_a_million_rows() {
     let hit = collection.get("row 777767").unwrap().remove(0);
     assert_eq!((hit.payload["at"].as_u64(), hit.source.lines), (Some(777_767), (777_768, 777_768)));
 }
+
+/// A million rows are clustered in less address space than their file takes.
+#[test]
+#[cfg(all(feature = "cli", target_os = "linux"))]
+fn a_file_of_vectors_larger_than_the_memory_is_clustered() {
+    if !wanted() {
+        return;
+    }
+    use gyeol::vectors::npy::{NpyWriter, read_ids};
+    let (n, dim) = (1_000_000, 128);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.npy");
+    let mut out = NpyWriter::new(File::create(&path).unwrap(), dim).unwrap();
+    let mut state = 1u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1u32 << 24) as f32 - 0.5
+    };
+    for row in 0..n {
+        // A thousand corners of a cube of ten columns, each with its noise.
+        let corner = row % 1000;
+        let high = |j: usize| if j < 10 && (corner >> j) & 1 == 1 { 8.0 } else { 0.0 };
+        let values: Vec<f32> = (0..dim).map(|j| high(j) + noise()).collect();
+        out.write_rows(&values).unwrap();
+    }
+    out.finish().unwrap();
+    let command = format!(
+        "ulimit -v 524288; exec {} cluster --vectors rows.npy -k 1000 --algorithm minibatch --threads 2 --labels labels.npy --json",
+        env!("CARGO_BIN_EXE_gyeol")
+    );
+    let output = std::process::Command::new("sh").args(["-c", &command]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let labels = read_ids(folder.path().join("labels.npy")).unwrap().0;
+    // Rows of a corner stay together.
+    let together = (0..1000).filter(|&c| (1..1000).all(|i| labels[i * 1000 + c] == labels[c])).count();
+    assert!(together > 900, "{together} corners of 1000");
+}

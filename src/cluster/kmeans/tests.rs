@@ -61,6 +61,28 @@ fn rounds_are_those_of_comparing_everything() {
     }
 }
 
+/// linfa's k-means from the same centroids comes to the same end.
+#[cfg(feature = "cluster")]
+#[test]
+fn clusters_are_those_of_linfa() {
+    use linfa::traits::{Fit, Predict};
+    use linfa_clustering::{KMeans as Linfa, KMeansInit};
+
+    let rows = blobs(900, 6, 9, 0.5, 11);
+    let init = Vectors::new(rows.as_slice()[..9 * 6].to_vec(), 6).unwrap();
+    let ours = KMeans::new(9).init(init.clone()).tolerance(0.0).max_iters(300).fit(rows.view()).unwrap();
+    let wide = |vectors: &Vectors| {
+        let values = vectors.as_slice().iter().map(|&x| f64::from(x)).collect();
+        ndarray::Array2::from_shape_vec((vectors.len(), vectors.dim()), values).unwrap()
+    };
+    let data = linfa::DatasetBase::from(wide(&rows));
+    let params = Linfa::params(9).init_method(KMeansInit::Precomputed(wide(&init)));
+    let theirs = params.n_runs(1).max_n_iterations(300).tolerance(1e-12).fit(&data).unwrap();
+    let labels: Vec<i32> = theirs.predict(&data).iter().map(|&label| label as i32).collect();
+    assert_eq!(labels, ours.labels);
+    assert!((theirs.inertia() * 900.0 - ours.inertia).abs() < 1e-3 * ours.inertia);
+}
+
 fn shuffled(n: usize, seed: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.sort_by_key(|&i| seeding::hash(&[i as f32], seed));

@@ -80,7 +80,7 @@
   let hovered = -1, queued = false;
 
   function webgl() {
-    const gl = canvas.getContext("webgl", { antialias: true, premultipliedAlpha: false, alpha: true });
+    const gl = canvas.getContext("webgl", { antialias: false });
     if (!gl) return null;
     const shader = (type, source) => {
       const s = gl.createShader(type);
@@ -90,7 +90,7 @@
     };
     const program = gl.createProgram();
     gl.attachShader(program, shader(gl.VERTEX_SHADER, "attribute vec2 p; attribute vec4 c; uniform vec4 view; uniform float size; varying vec4 color; void main() { color = c; gl_Position = c.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0) : vec4((p - view.xy) * view.zw, 0.0, 1.0); gl_PointSize = size; }"));
-    gl.attachShader(program, shader(gl.FRAGMENT_SHADER, "precision highp float; varying vec4 color; uniform float size; void main() { float d = length(gl_PointCoord - 0.5) * size; float a = clamp(size * 0.5 - d, 0.0, 1.0); if (a == 0.0) discard; gl_FragColor = vec4(color.rgb, color.a * a); }"));
+    gl.attachShader(program, shader(gl.FRAGMENT_SHADER, "precision highp float; varying vec4 color; uniform float size; void main() { float d = length(gl_PointCoord - 0.5) * size; float a = color.a * clamp(size * 0.5 - d, 0.0, 1.0); if (a == 0.0) discard; gl_FragColor = vec4(color.rgb * a, a); }"));
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return null;
     gl.useProgram(program);
@@ -111,7 +111,7 @@
     const uniform = (name) => gl.getUniformLocation(program, name);
     const view = uniform("view"), size = uniform("size");
     gl.enable(gl.BLEND);
-    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     return {
       colors(rgba) { gl.bindBuffer(gl.ARRAY_BUFFER, colorBuffer); gl.bufferData(gl.ARRAY_BUFFER, rgba, gl.DYNAMIC_DRAW); },
       paint() {
