@@ -82,9 +82,8 @@ fn write(collection: &mut Collection, clusters: &Clusters) -> Result<(), Failure
     let values: Vec<(&str, Value)> = keys.zip(clusters.labels.iter().map(|&label| json!(label))).collect();
     collection.set_payload(FIELD, &values)?;
     collection.commit()?;
-    if let Some(model) = &clusters.model {
-        collection.save_clusters(model)?;
-    }
+    // Without centroids those of an earlier run would give new documents other clusters.
+    collection.save_clusters(clusters.model.as_ref())?;
     print::note(&format!("{} documents have their cluster in the field `{FIELD}` now", values.len()));
     Ok(())
 }

@@ -9,7 +9,7 @@ import puppeteer from "puppeteer-core";
 const [page, large, shots] = process.argv.slice(2);
 const browser = await puppeteer.launch({
   executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-  args: ["--no-sandbox", "--enable-unsafe-swiftshader", "--force-color-profile=srgb"],
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-swiftshader", "--force-color-profile=srgb"],
 });
 const wrong = [];
 

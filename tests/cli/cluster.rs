@@ -150,6 +150,15 @@ fn documents_get_clusters_that_filters_find_and_that_stay() {
     let copied = home.run(&["snapshot", "copy/.gyeol"]);
     assert_eq!(copied.status.code(), Some(0), "{}", stderr(&copied));
     assert_eq!(home.run(&["cluster", "--in", "copy", "--assign"]).status.code(), Some(1), "its clusters go along");
+    // An algorithm without centroids leaves none behind.
+    home.json(&["cluster", "--algorithm", "hdbscan", "--min-points", "3", "--write", "--json"]);
+    assert_eq!(home.run(&["cluster", "--in", "copy", "--assign"]).status.code(), Some(1));
+    let output = home.run(&["cluster", "--assign"]);
+    assert!(
+        output.status.code() == Some(2) && stderr(&output).contains("gyeol cluster --write"),
+        "{}",
+        stderr(&output)
+    );
     let few = home.run(&["cluster", "-k", "2", "--filter", "path like \"none/*\""]);
     assert!(few.status.code() == Some(2) && stderr(&few).contains("there are no rows"), "{}", stderr(&few));
     let unset = texts();

@@ -15,14 +15,22 @@ use crate::store::publish;
 pub(in crate::collection) const FILE: &str = "clusters.model";
 
 impl Collection {
-    /// Keeps a model with the collection, in place of the one before.
+    /// Keeps a model with the collection, in place of the one before; with none that one goes.
     ///
     /// # Errors
     /// [`StoreError`], also [`StoreError::Locked`] when another process writes.
-    pub fn save_clusters(&mut self, model: &KMeansModel) -> Result<()> {
+    pub fn save_clusters(&mut self, model: Option<&KMeansModel>) -> Result<()> {
         self.writer()?;
-        let bytes = model.to_bytes();
-        Ok(publish(&*self.storage, Path::new(FILE), |out| out.write_all(&bytes))?)
+        let name = Path::new(FILE);
+        if let Some(model) = model {
+            return Ok(publish(&*self.storage, name, |out| out.write_all(&model.to_bytes()))?);
+        }
+        match self.storage.remove(name) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::io(self.storage.full_path(name), "remove", e).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The model that [`Collection::save_clusters`] kept, if any.
