@@ -31,7 +31,7 @@ impl Embedder for Two {
             gyeol::vectors::normalize(row);
         });
         let wrong = |e: gyeol::error::VectorsError| EmbedError::Answer { model: "two".into(), reason: e.to_string() };
-        Ok(Embeddings { vectors: Vectors::new(rows, 2).map_err(wrong)?, answers: vec![Answer::Embedded; texts.len()] })
+        Ok(Embeddings::new(Vectors::new(rows, 2).map_err(wrong)?, vec![Answer::Embedded; texts.len()]))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

@@ -1,17 +1,22 @@
 //! Texts in, vectors out: the [`Embedder`] trait, and the built-in model behind [`builtin`].
 
+mod answer;
 #[cfg(feature = "builtin")]
 mod builtin;
+#[cfg(feature = "local")]
+mod local;
 #[cfg(feature = "builtin")]
 mod words;
 
 use std::sync::Arc;
 
+pub use answer::{Answer, EmbedProgress, Embeddings, Refusal, Usage};
 #[cfg(feature = "builtin")]
 pub use builtin::{Builtin, builtin};
+#[cfg(feature = "local")]
+pub use local::{Local, LocalOptions};
 
 use crate::error::EmbedError;
-use crate::vectors::Vectors;
 
 /// What a text is for: models that were trained with prefixes embed the two differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,25 @@ pub struct ModelIdentity {
     pub document_prefix: String,
 }
 
+impl ModelIdentity {
+    /// What is put before a text of this role.
+    pub fn prefix(&self, role: Role) -> &str {
+        match role {
+            Role::Document => &self.document_prefix,
+            Role::Query => &self.query_prefix,
+        }
+    }
+
+    /// Whether vectors of the two may be compared: all is equal, or all but the name is and a hash says that the
+    /// models' files are the same.
+    pub fn is_interchangeable(&self, other: &ModelIdentity) -> bool {
+        let named = self.name == other.name || !self.hash.is_empty();
+        named
+            && (&self.hash, self.dim) == (&other.hash, other.dim)
+            && (&self.query_prefix, &self.document_prefix) == (&other.query_prefix, &other.document_prefix)
+    }
+}
+
 impl std::fmt::Display for ModelIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({} dimensions", self.name, self.dim)?;
@@ -45,39 +69,6 @@ impl std::fmt::Display for ModelIdentity {
             Some(short) => write!(f, ", {short})"),
             None => write!(f, ")"),
         }
-    }
-}
-
-/// What became of one text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Answer {
-    /// It has a vector of length 1.
-    Embedded,
-    /// It holds nothing but white space, so it has no vector.
-    Blank,
-    /// The model knows none of its tokens, so it has no vector.
-    NoKnownToken,
-}
-
-/// The answer to a batch of texts, in their order.
-#[derive(Clone, Debug)]
-pub struct Embeddings {
-    /// `n x dim`; the row of a text without a vector is zero.
-    pub vectors: Vectors,
-    /// One answer a text.
-    pub answers: Vec<Answer>,
-}
-
-impl Embeddings {
-    /// The vector of text `i`; `None` when it has none, or there is no such text.
-    pub fn get(&self, i: usize) -> Option<&[f32]> {
-        (*self.answers.get(i)? == Answer::Embedded).then(|| self.vectors.row(i))
-    }
-
-    /// How many texts have no vector.
-    pub fn missing(&self) -> usize {
-        self.answers.iter().filter(|a| **a != Answer::Embedded).count()
     }
 }
 

@@ -4,7 +4,9 @@
 //! All enums are `#[non_exhaustive]`: match with a `_` arm.
 
 mod cluster;
+mod embed;
 mod filter;
+mod http;
 mod picture;
 mod rerank;
 
@@ -12,7 +14,9 @@ use std::io;
 use std::path::PathBuf;
 
 pub use cluster::ClusterError;
+pub use embed::EmbedError;
 pub use filter::FilterError;
+pub use http::{CacheError, HttpError};
 pub use picture::PictureError;
 pub use rerank::{ModelError, RerankError};
 
@@ -35,6 +39,9 @@ pub enum Error {
     /// Text that cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// A cache that cannot be opened as asked.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// A local model whose files cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -270,38 +277,6 @@ pub enum TextError {
         value: usize,
         /// What is allowed.
         allowed: &'static str,
-    },
-}
-
-/// Text that cannot be embedded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EmbedError {
-    /// The model's files do not fit together or cannot be parsed.
-    #[error("model {model}: {reason}")]
-    Model {
-        /// The model's name.
-        model: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The tokeniser failed on one text.
-    #[error("model {model}: text {index} cannot be tokenised: {reason}")]
-    Tokenize {
-        /// The model's name.
-        model: String,
-        /// The text's position in the call, from 0.
-        index: usize,
-        /// What the tokeniser said.
-        reason: String,
-    },
-    /// The embedder returned something else than it promised.
-    #[error("model {model}: {reason}")]
-    Answer {
-        /// The model's name.
-        model: String,
-        /// Which promise did not hold.
-        reason: String,
     },
 }
 

@@ -20,11 +20,15 @@
 //! panics, prints or exits because of data from outside. Work on many rows or texts runs on rayon's
 //! global pool: install your own around a call to bound its threads.
 
+#[cfg(feature = "providers")]
+pub mod cache;
 pub mod cluster;
 #[cfg(feature = "collection")]
 pub mod collection;
 pub mod embed;
 pub mod error;
+#[cfg(feature = "providers")]
+pub mod http;
 pub mod index;
 pub mod metric;
 #[cfg(feature = "picture")]
@@ -34,7 +38,7 @@ pub mod rerank;
 pub mod store;
 #[cfg(feature = "collection")]
 pub mod text;
-#[cfg(feature = "rerank")]
+#[cfg(feature = "local")]
 mod transformer;
 pub mod vectors;
 

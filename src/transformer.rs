@@ -7,14 +7,20 @@
 //! within each text. So a text's vectors do not depend on what else is in its batch, no work is
 //! spent on padding, and there is no mask that could be wrong.
 
+mod codes;
 mod config;
 mod encoder;
-mod pairs;
+mod linear;
 mod pointwise;
+mod sequences;
+mod tasks;
 mod weights;
 
 pub(crate) use config::{Config, Family};
-pub(crate) use encoder::{Encoder, Linear};
-pub(crate) use pairs::{Pairs, Tokens};
+pub(crate) use encoder::Encoder;
+pub(crate) use linear::{Linear, Precision};
+#[cfg(feature = "rerank")]
 pub(crate) use pointwise::gelu;
+pub(crate) use sequences::{Sequences, Tokens};
+pub(crate) use tasks::tasks;
 pub(crate) use weights::Weights;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("vectors", &["error"]),
     ("metric", &["error", "vectors"]),
@@ -13,8 +13,10 @@ const FLOORS: [(&str, &[&str]); 13] = [
     ("cluster", &["error", "vectors", "metric"]),
     ("picture", &["error"]),
     ("text", &["error"]),
-    ("transformer", &["error"]),
-    ("embed", &["error", "vectors"]),
+    ("transformer", &["error", "metric"]),
+    ("http", &["error"]),
+    ("cache", &["error"]),
+    ("embed", &["error", "vectors", "transformer", "http", "cache"]),
     ("rerank", &["error", "transformer"]),
     ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed", "rerank", "cluster"]),
     ("cli", &[]),

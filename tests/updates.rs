@@ -66,7 +66,7 @@ impl Embedder for ByTopic {
             values.extend((0..DIM).map(|_| topic.normal() + 0.8 * own.normal()));
             normalize(&mut values[from..]);
         }
-        Ok(Embeddings { vectors: Vectors::new(values, DIM).unwrap(), answers: vec![Answer::Embedded; texts.len()] })
+        Ok(Embeddings::new(Vectors::new(values, DIM).unwrap(), vec![Answer::Embedded; texts.len()]))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

@@ -127,7 +127,7 @@ impl Collection {
 
     pub(super) fn check_model(&self) -> Result<()> {
         let (stored, given) = (self.manifest(|m| m.model.clone()), self.embedder.identity());
-        if stored == *given {
+        if stored.is_interchangeable(given) {
             return Ok(());
         }
         let path = self.path.clone();

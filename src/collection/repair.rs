@@ -59,7 +59,7 @@ impl Collection {
         Manifest::read(&*storage)?.ok_or_else(not_found)?;
         let _lock = take_lock(&*storage)?;
         let manifest = Manifest::read(&*storage)?.ok_or_else(not_found)?;
-        if manifest.model != *embedder.identity() {
+        if !manifest.model.is_interchangeable(embedder.identity()) {
             let (stored, given) = (manifest.model.to_string(), embedder.identity().to_string());
             return Err(CollectionError::ModelMismatch { path: root, stored, given }.into());
         }

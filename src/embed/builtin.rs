@@ -57,7 +57,7 @@ impl Embedder for Builtin {
             .map_err(|e| EmbedError::Answer { model: NAME.into(), reason: e.to_string() })?;
         let mut answers = vec![Answer::Blank; texts.len()];
         if texts.iter().all(|t| t.trim().is_empty()) {
-            return Ok(Embeddings { vectors, answers });
+            return Ok(Embeddings::new(vectors, answers));
         }
         let model = StaticModel::get()?;
         let rows = vectors.as_mut_slice().par_chunks_mut(TASK * DIM);
@@ -75,7 +75,7 @@ impl Embedder for Builtin {
                 Ok(())
             })
         })?;
-        Ok(Embeddings { vectors, answers })
+        Ok(Embeddings::new(vectors, answers))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

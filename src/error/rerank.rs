@@ -55,7 +55,7 @@ pub enum ModelError {
 
 impl ModelError {
     /// A file that is broken, or asks for what is not supported.
-    #[cfg(feature = "rerank")]
+    #[cfg(feature = "local")]
     pub(crate) fn file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         ModelError::File { path: path.into(), reason: reason.into() }
     }

@@ -1,6 +1,5 @@
 //! Cross-encoders: query and text through one transformer, which gives one score.
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use rayon::prelude::*;
 use crate::error::{ModelError, RerankError};
 use crate::rerank::Reranker;
 use crate::rerank::head::Head;
-use crate::transformer::{Config, Encoder, Family, Pairs, Tokens, Weights};
+use crate::transformer::{Config, Encoder, Family, Precision, Sequences, Tokens, Weights, tasks};
 
 /// The architectures that can be run, as `config.json` names them.
 const SUPPORTED: [(&str, Family); 4] = [
@@ -18,9 +17,6 @@ const SUPPORTED: [(&str, Family); 4] = [
     ("RobertaForSequenceClassification", Family::Roberta),
     ("ElectraForSequenceClassification", Family::Electra),
 ];
-/// Tokens that one thread takes at a time: enough for the matrix products to be fast, and few
-/// enough for the values between two of them to stay in the cache.
-const TASK: usize = 1024;
 
 /// What is made of a model's raw score, which may be any number. The order of texts is the same
 /// either way.
@@ -83,7 +79,7 @@ pub struct CrossEncoder {
     name: String,
     encoder: Encoder,
     head: Head,
-    pairs: Pairs,
+    pairs: Sequences,
     sigmoid: bool,
 }
 
@@ -117,10 +113,10 @@ impl CrossEncoder {
         let sigmoid = sigmoid(options.scale, config.activation.as_deref())
             .map_err(|reason| ModelError::file(config_path, reason))?;
         let longest = options.max_tokens.min(config.longest());
-        let pairs = Pairs::open(&folder.join("tokenizer.json"), &config, longest)?;
+        let pairs = Sequences::open(&folder.join("tokenizer.json"), &config, longest)?;
         let mut weights = Weights::open(&folder.join("model.safetensors"))?;
         let head = Head::read(&mut weights, &config)?;
-        let encoder = Encoder::read(&mut weights, &config)?;
+        let encoder = Encoder::read(&mut weights, &config, Precision::Full)?;
         let own = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         let name = format!("local::{}", own.unwrap_or_default());
         Ok(CrossEncoder { name, encoder, head, pairs, sigmoid })
@@ -144,7 +140,7 @@ impl Reranker for CrossEncoder {
             return Ok(Vec::new());
         }
         let query = self.pairs.side(query).map_err(|reason| failed(0, reason))?;
-        let join = |text: &&str| self.pairs.side(text).and_then(|text| self.pairs.join(query.clone(), text));
+        let join = |text: &&str| self.pairs.side(text).and_then(|text| self.pairs.join(query.clone(), Some(text)));
         let tokens = texts.par_iter().enumerate().map(|(i, text)| join(text).map_err(|reason| failed(i, reason)));
         let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
         let tasks = tasks(&tokens);
@@ -174,29 +170,4 @@ fn sigmoid(scale: Scale, activation: Option<&str>) -> Result<bool, String> {
             _ => Err(format!("the activation is {name}; set the scale to Scale::Logit or Scale::Sigmoid")),
         },
     }
-}
-
-/// Which pairs are run together: the longest first, so that no long one begins when all others are
-/// done, and no more than keeps all threads busy.
-fn tasks(tokens: &[Tokens]) -> Vec<Vec<usize>> {
-    let len = |i: usize| tokens[i].ids.len();
-    let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|&i| Reverse(len(i)));
-    let share = order.iter().map(|&i| len(i)).sum::<usize>().div_ceil(rayon::current_num_threads());
-    let most = share.min(TASK);
-    let mut tasks: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
-    for i in order {
-        match tasks.last_mut() {
-            Some(task) if len(i) <= room => {
-                room -= len(i);
-                task.push(i);
-            }
-            _ => {
-                room = most.saturating_sub(len(i));
-                tasks.push(vec![i]);
-            }
-        }
-    }
-    tasks
 }

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::error::RerankError;
-use crate::transformer::{Config, Family, Linear, Weights, gelu};
+use crate::transformer::{Config, Family, Linear, Precision, Weights, gelu};
 
 /// The head: dense, an activation, and one row of weights.
 pub(super) struct Head {
@@ -24,8 +24,8 @@ impl Head {
         {
             return Err(RerankError::Labels { path: weights.path().into(), labels });
         }
-        let dense = Linear::read(weights, dense, config.hidden, config.hidden)?;
-        let out = Linear::read(weights, out, config.hidden, 1)?;
+        let dense = Linear::read(weights, dense, config.hidden, config.hidden, Precision::Full)?;
+        let out = Linear::read(weights, out, config.hidden, 1, Precision::Full)?;
         Ok(Head { family: config.family, dense, out })
     }
 

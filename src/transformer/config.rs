@@ -26,9 +26,9 @@ impl Family {
     /// What the names of the encoder's tensors begin with.
     pub fn prefix(self) -> &'static str {
         match self {
-            Family::Bert => "bert",
-            Family::Roberta => "roberta",
-            Family::Electra => "electra",
+            Family::Bert => "bert.",
+            Family::Roberta => "roberta.",
+            Family::Electra => "electra.",
         }
     }
 }

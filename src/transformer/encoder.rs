@@ -3,51 +3,11 @@
 use candle_core::{Device, Tensor};
 
 use crate::error::ModelError;
-use crate::transformer::pointwise::{AddBias, AddBiasGelu, AddNorm, Norm, Softmax};
-use crate::transformer::{Config, Family, Tokens, Weights};
+use crate::transformer::pointwise::{Norm, Softmax};
+use crate::transformer::{Config, Family, Linear, Precision, Tokens, Weights};
 
 /// Scores of attention held at once, 16 MiB: a long text's rows are taken some at a time.
 const SCORES: usize = 1 << 22;
-
-/// A matrix `in x out` and its bias.
-pub(crate) struct Linear {
-    weight: Tensor,
-    bias: Vec<f32>,
-}
-
-impl Linear {
-    /// Reads `NAME.weight` and `NAME.bias`.
-    pub fn read(weights: &mut Weights, name: &str, inputs: usize, outputs: usize) -> Result<Linear, ModelError> {
-        let rows = weights.read(&format!("{name}.weight"), &[outputs, inputs])?;
-        let bias = weights.read(&format!("{name}.bias"), &[outputs])?;
-        Linear::new(rows, bias, inputs).map_err(|e| ModelError::file(weights.path(), format!("{name}: {e}")))
-    }
-
-    /// A layer of `bias.len()` rows of `inputs` values.
-    fn new(rows: Vec<f32>, bias: Vec<f32>, inputs: usize) -> candle_core::Result<Linear> {
-        let weight = Tensor::from_vec(rows, (bias.len(), inputs), &Device::Cpu)?.t()?;
-        Ok(Linear { weight, bias })
-    }
-
-    /// `n x in` to `n x out`.
-    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let out = x.matmul(&self.weight)?;
-        out.inplace_op1(&AddBias(&self.bias))?;
-        Ok(out)
-    }
-
-    fn forward_gelu(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let out = x.matmul(&self.weight)?;
-        out.inplace_op1(&AddBiasGelu(&self.bias))?;
-        Ok(out)
-    }
-
-    fn forward_norm(&self, x: &Tensor, before: &Tensor, norm: &Norm) -> candle_core::Result<Tensor> {
-        let out = x.matmul(&self.weight)?;
-        out.inplace_op2(before, &AddNorm { bias: &self.bias, norm })?;
-        Ok(out)
-    }
-}
 
 /// A model's encoder, in memory.
 pub(crate) struct Encoder {
@@ -74,8 +34,9 @@ struct Layer {
 
 impl Encoder {
     /// Reads the tensors that the config tells of.
-    pub fn read(weights: &mut Weights, config: &Config) -> Result<Encoder, ModelError> {
-        let at = format!("{}.embeddings", config.family.prefix());
+    pub fn read(weights: &mut Weights, config: &Config, precision: Precision) -> Result<Encoder, ModelError> {
+        let root = root(weights, config.family);
+        let at = format!("{root}embeddings");
         let width = config.embedding;
         let mut table = |name: &str, rows| weights.read(&format!("{at}.{name}_embeddings.weight"), &[rows, width]);
         let words = table("word", config.vocabulary)?;
@@ -84,24 +45,19 @@ impl Encoder {
         let norm = read_norm(weights, &format!("{at}.LayerNorm"), width, config)?;
         let project = match config.family {
             Family::Electra if width != config.hidden => {
-                Some(Linear::read(weights, "electra.embeddings_project", width, config.hidden)?)
+                Some(Linear::read(weights, &format!("{root}embeddings_project"), width, config.hidden, precision)?)
             }
             _ => None,
         };
-        let layers = (0..config.layers).map(|i| Layer::read(weights, i, config)).collect::<Result<_, _>>()?;
+        let layers = (0..config.layers).map(|i| Layer::read(weights, root, i, config, precision)).collect::<Result<_, _>>()?;
         Ok(Encoder { words, positions, types, norm, project, layers, config: config.clone() })
     }
 
     /// One row of `hidden` values for the first token of each sequence. There must be a sequence,
-    /// and each must be as [`Pairs`](crate::transformer::Pairs) makes them.
+    /// and each must be as [`Sequences`](crate::transformer::Sequences) makes them.
     pub fn first_tokens(&self, batch: &[&Tokens]) -> candle_core::Result<Tensor> {
         let mut x = self.embed(batch)?;
-        let mut spans = Vec::with_capacity(batch.len());
-        let mut start = 0;
-        for tokens in batch {
-            spans.push((start, tokens.ids.len()));
-            start += tokens.ids.len();
-        }
+        let spans = spans(batch);
         let (last, layers) = match self.layers.split_last() {
             Some(split) => split,
             None => return first_rows(&x, &spans),
@@ -114,6 +70,18 @@ impl Encoder {
         let first = first_rows(&x, &spans)?;
         let attended = last.attention(&x, &spans, Some(&first))?;
         last.feed_forward(&attended, &first)
+    }
+
+    /// One row of `hidden` values for each sequence of [`Encoder::first_tokens`]: the mean of its tokens' rows.
+    pub fn means(&self, batch: &[&Tokens]) -> candle_core::Result<Tensor> {
+        let mut x = self.embed(batch)?;
+        let spans = spans(batch);
+        for layer in &self.layers {
+            let attended = layer.attention(&x, &spans, None)?;
+            x = layer.feed_forward(&attended, &x)?;
+        }
+        let means = spans.iter().map(|&(start, len)| x.narrow(0, start, len)?.mean_keepdim(0));
+        Tensor::cat(&means.collect::<candle_core::Result<Vec<_>>>()?, 0)
     }
 
     fn embed(&self, batch: &[&Tokens]) -> candle_core::Result<Tensor> {
@@ -146,6 +114,26 @@ impl Encoder {
     }
 }
 
+/// Where each sequence begins among the rows of its batch, and how many it has.
+fn spans(batch: &[&Tokens]) -> Vec<(usize, usize)> {
+    let mut start = 0;
+    let span = |tokens: &&Tokens| {
+        let span = (start, tokens.ids.len());
+        start += span.1;
+        span
+    };
+    batch.iter().map(span).collect()
+}
+
+/// What the names of the encoder's tensors begin with: models without a head are often saved without
+/// the name of their kind.
+fn root(weights: &Weights, family: Family) -> &'static str {
+    match weights.shape("embeddings.word_embeddings.weight") {
+        Some(_) => "",
+        None => family.prefix(),
+    }
+}
+
 fn read_norm(weights: &mut Weights, name: &str, width: usize, config: &Config) -> Result<Norm, ModelError> {
     let scale = weights.read(&format!("{name}.weight"), &[width])?;
     let shift = weights.read(&format!("{name}.bias"), &[width])?;
@@ -164,8 +152,14 @@ fn first_rows(x: &Tensor, spans: &[(usize, usize)]) -> candle_core::Result<Tenso
 }
 
 impl Layer {
-    fn read(weights: &mut Weights, i: usize, config: &Config) -> Result<Layer, ModelError> {
-        let at = format!("{}.encoder.layer.{i}", config.family.prefix());
+    fn read(
+        weights: &mut Weights,
+        root: &str,
+        i: usize,
+        config: &Config,
+        precision: Precision,
+    ) -> Result<Layer, ModelError> {
+        let at = format!("{root}encoder.layer.{i}");
         let (hidden, intermediate) = (config.hidden, config.intermediate);
         let mut rows = Vec::with_capacity(3 * hidden * hidden);
         let mut bias = Vec::with_capacity(3 * hidden);
@@ -176,14 +170,16 @@ impl Layer {
         }
         let scale = 1.0 / ((hidden / config.heads) as f32).sqrt();
         rows[..hidden * hidden].iter_mut().chain(&mut bias[..hidden]).for_each(|value| *value *= scale);
-        let attend = Linear::new(rows, bias, hidden)
+        // Where most is lost: queries are compared with keys.
+        let attending = if precision == Precision::Codes { Precision::DoubleCodes } else { precision };
+        let attend = Linear::new(rows, bias, hidden, attending)
             .map_err(|e| ModelError::file(weights.path(), format!("{at}.attention: {e}")))?;
         Ok(Layer {
             attend,
-            output: Linear::read(weights, &format!("{at}.attention.output.dense"), hidden, hidden)?,
+            output: Linear::read(weights, &format!("{at}.attention.output.dense"), hidden, hidden, precision)?,
             output_norm: read_norm(weights, &format!("{at}.attention.output.LayerNorm"), hidden, config)?,
-            inner: Linear::read(weights, &format!("{at}.intermediate.dense"), hidden, intermediate)?,
-            outer: Linear::read(weights, &format!("{at}.output.dense"), intermediate, hidden)?,
+            inner: Linear::read(weights, &format!("{at}.intermediate.dense"), hidden, intermediate, precision)?,
+            outer: Linear::read(weights, &format!("{at}.output.dense"), intermediate, hidden, precision)?,
             outer_norm: read_norm(weights, &format!("{at}.output.LayerNorm"), hidden, config)?,
             heads: config.heads,
         })

@@ -84,7 +84,7 @@ fn softmax(row: &mut [f32]) {
 
 /// A layer norm's scale and shift, and what it adds to the variance.
 #[derive(Clone, Debug)]
-pub(super) struct Norm {
+pub(crate) struct Norm {
     pub scale: Vec<f32>,
     pub shift: Vec<f32>,
     pub epsilon: f32,

@@ -34,7 +34,7 @@ impl Embedder for Hashed {
         let values = texts.iter().flat_map(|text| vector(text)).collect();
         let vectors = Vectors::new(values, DIM)
             .map_err(|e| EmbedError::Answer { model: self.0.name.clone(), reason: e.to_string() })?;
-        Ok(Embeddings { vectors, answers: vec![Answer::Embedded; texts.len()] })
+        Ok(Embeddings::new(vectors, vec![Answer::Embedded; texts.len()]))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

@@ -98,7 +98,7 @@ impl Embedder for Words {
         let answers = vectors.iter().map(|v| if v.is_some() { Answer::Embedded } else { Answer::NoKnownToken });
         let answers = answers.collect();
         let values = vectors.into_iter().flat_map(Option::unwrap_or_default).collect();
-        Ok(Embeddings { vectors: Vectors::new(values, DIM).unwrap(), answers })
+        Ok(Embeddings::new(Vectors::new(values, DIM).unwrap(), answers))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

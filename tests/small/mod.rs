@@ -29,7 +29,7 @@ impl Embedder for Small {
         let broken =
             |e: gyeol::error::VectorsError| EmbedError::Answer { model: self.0.name.clone(), reason: e.to_string() };
         let vectors = Vectors::new(data, 8).map_err(broken)?;
-        Ok(Embeddings { vectors, answers: vec![Answer::Embedded; texts.len()] })
+        Ok(Embeddings::new(vectors, vec![Answer::Embedded; texts.len()]))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

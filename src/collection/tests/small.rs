@@ -29,7 +29,7 @@ impl Embedder for Small {
             data.extend(row.iter().map(|x| x / length));
         }
         let vectors = Vectors::new(data, 8).unwrap();
-        Ok(Embeddings { vectors, answers: vec![Answer::Embedded; texts.len()] })
+        Ok(Embeddings::new(vectors, vec![Answer::Embedded; texts.len()]))
     }
 
     fn count_tokens(&self, text: &str) -> usize {

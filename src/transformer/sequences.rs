@@ -1,4 +1,4 @@
-//! `tokenizer.json`: a query and a text as the tokens of one sequence.
+//! `tokenizer.json`: a text, or a query and a text, as the tokens of one sequence.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,19 +25,19 @@ pub(crate) struct Tokens {
     pub types: Vec<u32>,
 }
 
-/// A tokeniser for pairs.
-pub(crate) struct Pairs {
+/// A tokeniser for single texts, and for pairs.
+pub(crate) struct Sequences {
     tokenizer: Tokenizer,
     longest: usize,
-    /// Tokens that a pair has beside those of its two sides.
-    marks: usize,
+    /// Tokens that a sequence has beside those of its texts, by whether it is of two.
+    marks: [usize; 2],
     vocabulary: usize,
     types: usize,
 }
 
-impl Pairs {
+impl Sequences {
     /// Reads a tokeniser for sequences of at most `longest` tokens.
-    pub fn open(path: &Path, config: &Config, longest: usize) -> Result<Pairs, ModelError> {
+    pub fn open(path: &Path, config: &Config, longest: usize) -> Result<Sequences, ModelError> {
         let io = |source| ModelError::Io { path: path.into(), source };
         let length = fs::metadata(path).map_err(io)?.len();
         if length > LONGEST_TOKENIZER {
@@ -56,13 +56,13 @@ impl Pairs {
             )));
         }
         // With fewer there would be nothing of the texts beside the marks.
-        let marks = tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(true));
-        if longest < marks + 2 {
-            return Err(broken(format!("{marks} marks a pair, and a sequence may have {longest} tokens")));
+        let marks = [false, true].map(|pair| tokenizer.get_post_processor().map_or(0, |p| p.added_tokens(pair)));
+        if longest < marks[1] + 2 {
+            return Err(broken(format!("{} marks a pair, and a sequence may have {longest} tokens", marks[1])));
         }
         tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Pairs { tokenizer, longest, marks, vocabulary: config.vocabulary, types: config.types })
+        Ok(Sequences { tokenizer, longest, marks, vocabulary: config.vocabulary, types: config.types })
     }
 
     /// The tokens of a query or a text alone, without marks and whole.
@@ -71,14 +71,20 @@ impl Pairs {
         guarded(|| self.tokenizer.encode(text, false).map_err(|e| e.to_string()))
     }
 
-    /// The tokens of a pair. What is too long is cut at the ends, the longer one first.
-    pub fn join(&self, query: Encoding, text: Encoding) -> Result<Tokens, String> {
+    /// The most tokens that a single text may have beside its marks.
+    pub fn longest_alone(&self) -> usize {
+        self.longest - self.marks[0]
+    }
+
+    /// The tokens of a text alone, or of a pair. What is too long is cut at the ends, the longer one first.
+    pub fn join(&self, first: Encoding, second: Option<Encoding>) -> Result<Tokens, String> {
         // The tokeniser's own truncation stops in the middle of a long text, and does not know then
         // which of the two was the longer one.
-        let cut = TruncationParams { max_length: self.longest - self.marks, ..TruncationParams::default() };
+        let marks = self.marks[usize::from(second.is_some())];
+        let cut = TruncationParams { max_length: self.longest - marks, ..TruncationParams::default() };
         let encoding = guarded(|| {
-            let (query, text) = truncate_encodings(query, Some(text), &cut).map_err(|e| e.to_string())?;
-            self.tokenizer.post_process(query, text, true).map_err(|e| e.to_string())
+            let (first, second) = truncate_encodings(first, second, &cut).map_err(|e| e.to_string())?;
+            self.tokenizer.post_process(first, second, true).map_err(|e| e.to_string())
         })?;
         let ids = encoding.get_ids().to_vec();
         // A model with one type does not tell the two apart.
