@@ -85,7 +85,9 @@ impl CacheConfig {
             CacheConfig::Redis { url, ttl } => Arc::new(redis::Server::new(url, age(*ttl)?)?),
             #[cfg(not(feature = "redis"))]
             CacheConfig::Redis { .. } => {
-                return Err(CacheError::Failed { reason: "this build has no Redis; build it with the feature `redis`".to_owned() });
+                return Err(CacheError::Failed {
+                    reason: "this build has no Redis; build it with the feature `redis`".to_owned(),
+                });
             }
         })
     }
@@ -96,6 +98,8 @@ fn age(ttl: i64) -> Result<Option<Duration>, CacheError> {
     match u64::try_from(ttl) {
         Ok(0) => Ok(None),
         Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
-        Err(_) => Err(CacheError::Setting { name: "ttl", value: ttl.to_string(), allowed: "0 (no end) or more seconds" }),
+        Err(_) => {
+            Err(CacheError::Setting { name: "ttl", value: ttl.to_string(), allowed: "0 (no end) or more seconds" })
+        }
     }
 }

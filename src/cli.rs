@@ -13,6 +13,8 @@ mod lines;
 mod locate;
 mod maintain;
 mod map;
+mod model;
+mod models;
 mod pca;
 mod print;
 mod recall;
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 });
         }
     };
+    log_to_stderr();
     // The library turns panics of damaged files into errors; what else panics is told once, below.
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = std::panic::catch_unwind(|| run(&cli.command)).unwrap_or_else(|panic| {
@@ -61,6 +64,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// With `GYEOL_LOG` (`debug`, or `gyeol=trace`, ...) what happens is told on stderr.
+fn log_to_stderr() {
+    let Ok(filter) = std::env::var("GYEOL_LOG") else { return };
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
+    // Only the first one counts, and there is no other.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 fn run(command: &Command) -> Result<Outcome, Failure> {
@@ -79,6 +90,9 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Snapshot(args) => maintain::snapshot(args),
         Command::Recall(args) => recall::run(args),
         Command::Embed(args) => embed::run(args),
+        Command::Models(args) => models::models_run(args),
+        Command::Doctor(args) => models::doctor(args),
+        Command::Key(args) => models::key(args),
         Command::Bench(args) => bench::run(args),
     }
 }

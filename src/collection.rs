@@ -15,11 +15,13 @@
 
 mod background;
 mod backup;
+mod change_model;
 pub mod clusters;
 mod containing;
 mod directory;
 mod documents;
 mod duplicates;
+mod estimate;
 pub mod filter;
 mod folder;
 mod ledger;
@@ -51,6 +53,7 @@ use std::sync::Arc;
 pub use backup::{Copied, Copying};
 pub use clusters::{Algorithm, ClusterProgress, Clustering, Clusters, Corpus, Count, Topic};
 pub use duplicates::Duplicates;
+pub use estimate::Estimate;
 pub use filter::{Filter, FilterField};
 pub use folder::{AddOptions, Progress, Report};
 pub use recall::Sample;
@@ -368,18 +371,23 @@ impl Collection {
         Ok(snapshot.vector(slot)?)
     }
 
-    /// What stands before the names of a folder's files: nothing for the folder that the
-    /// collection stands in, the way from there to folders below it, the full path for others.
+    /// See [`prefix_between`].
     fn prefix_of(&self, dir: &Path) -> String {
-        let real = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
-        let (dir, root) = (real(dir), real(self.path.parent().unwrap_or(&self.path)));
-        let parts = match dir.strip_prefix(&root) {
-            Ok(below) if below.as_os_str().is_empty() => return String::new(),
-            Ok(below) => text::path_name(below),
-            Err(_) => text::path_name(&dir),
-        };
-        format!("{parts}/")
+        prefix_between(&self.path, dir)
     }
+}
+
+/// What stands before the names of a folder's files: nothing for the folder that the collection stands in, the way from
+/// there to folders below it, the full path for others.
+fn prefix_between(collection: &Path, dir: &Path) -> String {
+    let real = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
+    let (dir, root) = (real(dir), real(collection.parent().unwrap_or(collection)));
+    let parts = match dir.strip_prefix(&root) {
+        Ok(below) if below.as_os_str().is_empty() => return String::new(),
+        Ok(below) => text::path_name(below),
+        Err(_) => text::path_name(&dir),
+    };
+    format!("{parts}/")
 }
 
 fn chunks_of(chunker: &Chunker<'_>, document: &NewDocument) -> Vec<StoredChunk> {

@@ -3,8 +3,19 @@
 mod answer;
 #[cfg(feature = "builtin")]
 mod builtin;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "providers")]
+mod known;
 #[cfg(feature = "local")]
 mod local;
+mod name;
+mod options;
+#[cfg(feature = "providers")]
+mod prices;
+#[cfg(feature = "providers")]
+mod remote;
+mod truncated;
 #[cfg(feature = "builtin")]
 mod words;
 
@@ -13,8 +24,17 @@ use std::sync::Arc;
 pub use answer::{Answer, EmbedProgress, Embeddings, Refusal, Usage};
 #[cfg(feature = "builtin")]
 pub use builtin::{Builtin, builtin};
+#[cfg(feature = "hub")]
+pub use hub::{HubOptions, OnDownload};
+#[cfg(feature = "providers")]
+pub use known::{KnownModel, models};
 #[cfg(feature = "local")]
 pub use local::{Local, LocalOptions};
+pub use options::{ModelOptions, open};
+#[cfg(feature = "providers")]
+pub use prices::Prices;
+#[cfg(feature = "providers")]
+pub use remote::{Limits, OnProgress, Outcome, ProviderInfo, Remote, RemoteEmbedder, RemoteOptions, estimated_tokens};
 
 use crate::error::EmbedError;
 
@@ -65,9 +85,11 @@ impl ModelIdentity {
 impl std::fmt::Display for ModelIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({} dimensions", self.name, self.dim)?;
+        let is_sum = self.hash.len() >= 32 && self.hash.bytes().all(|b| b.is_ascii_hexdigit());
         match self.hash.get(..8) {
-            Some(short) => write!(f, ", {short})"),
-            None => write!(f, ")"),
+            Some(short) if is_sum => write!(f, ", {short})"),
+            _ if self.hash.is_empty() => write!(f, ")"),
+            _ => write!(f, ", {})", self.hash),
         }
     }
 }
@@ -90,6 +112,12 @@ pub trait Embedder: Send + Sync {
     /// How many tokens of the model a text has: what chunks are measured by. May be an estimate,
     /// and is then never low.
     fn count_tokens(&self, text: &str) -> usize;
+
+    /// How many texts to give it in one call where progress is to be shown and cancelling heard between calls: as many
+    /// as take a second or a few. 4,096 if not said otherwise.
+    fn texts_at_once(&self) -> usize {
+        4096
+    }
 }
 
 impl<E: Embedder + ?Sized> Embedder for Arc<E> {
@@ -104,6 +132,10 @@ impl<E: Embedder + ?Sized> Embedder for Arc<E> {
     fn count_tokens(&self, text: &str) -> usize {
         (**self).count_tokens(text)
     }
+
+    fn texts_at_once(&self) -> usize {
+        (**self).texts_at_once()
+    }
 }
 
 impl<E: Embedder + ?Sized> Embedder for Box<E> {
@@ -117,6 +149,10 @@ impl<E: Embedder + ?Sized> Embedder for Box<E> {
 
     fn count_tokens(&self, text: &str) -> usize {
         (**self).count_tokens(text)
+    }
+
+    fn texts_at_once(&self) -> usize {
+        (**self).texts_at_once()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod map;
+mod model;
 mod search;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use gyeol::collection::Sample;
 
 pub use cluster::{AlgorithmArg, ClusterArgs};
 pub use map::{LayoutArg as MapLayoutArg, MapArgs, PcaArgs};
+pub use model::{DoctorArgs, KeyArgs, ModelArgs, ModelsArgs};
 pub use search::SearchArgs;
 
 const EXIT_CODES: &str = "\
@@ -56,6 +58,12 @@ pub enum Command {
     Recall(RecallArgs),
     /// Turn lines of stdin into vectors
     Embed(EmbedArgs),
+    /// List the models that are known, and the providers
+    Models(ModelsArgs),
+    /// Look whether a model can be used: its key, its endpoint, its dimension
+    Doctor(DoctorArgs),
+    /// Keep a provider's key in the keyring
+    Key(KeyArgs),
     /// Measure an index over vectors from files
     Bench(BenchArgs),
 }
@@ -63,7 +71,8 @@ pub enum Command {
 /// Build or refresh the collection of a folder
 ///
 /// Files that did not change since the last run are passed over; the chunks of files that are gone
-/// are removed. Ctrl-C keeps what is finished, and the next run goes on from there.
+/// are removed. Ctrl-C keeps what is finished, and the next run goes on from there. With another --model than the
+/// collection has, all texts are embedded anew beside it, and searches see the old ones until that is done.
 #[derive(Debug, Args)]
 pub struct IndexArgs {
     /// The folder to read [default: the folder of the collection found upward from here, else .]
@@ -75,7 +84,12 @@ pub struct IndexArgs {
     /// Make the collection anew; until it is done the old one stands. What programs added by key is lost
     #[arg(long)]
     pub rebuild: bool,
-    /// Tokens in a chunk, at most [default: what the collection has, else 64]
+    /// Say what it would take, files, chunks, tokens and dollars, and do nothing
+    #[arg(long, conflicts_with = "rebuild")]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Tokens in a chunk, at most [default: what the collection has, else 64, and 192 with models other than builtin]
     #[arg(long, value_name = "N", conflicts_with = "whole")]
     pub chunk_tokens: Option<usize>,
     /// Keep each document in one chunk
@@ -140,6 +154,8 @@ pub struct DuplicatesArgs {
     /// Print the groups as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +199,8 @@ pub struct RepairArgs {
     /// Print what was done as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 /// Write everything anew that has deleted parts, into as few files as may be
@@ -196,6 +214,8 @@ pub struct CompactArgs {
     /// Print the sizes before and after as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 /// Delete documents so that no byte of them is left
@@ -214,6 +234,8 @@ pub struct PurgeArgs {
     /// Print what was done as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 /// Copy a collection as of its last commit, also while another process writes to it
@@ -262,12 +284,15 @@ pub struct RecallArgs {
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 /// Turn lines of stdin into vectors
 ///
-/// One vector a line, in their order. A line that is blank, or of which the model knows no token,
-/// has none: null in JSON Lines, a row of zeros in npy.
+/// One vector a line, in their order. A line that is blank, or of which the model knows no token, or that the provider
+/// refuses, has none: null in JSON Lines, a row of zeros in npy. Vectors of providers are kept, and not paid for twice.
+/// Ends with 6 when a line was refused.
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
     /// Write a NumPy matrix (n x dim, f4) instead of JSON Lines
@@ -279,6 +304,8 @@ pub struct EmbedArgs {
     /// Print JSON Lines; the default
     #[arg(long, conflicts_with = "out")]
     pub json: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 /// Measure an index over vectors from files

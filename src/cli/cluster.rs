@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::args::ClusterArgs;
 use super::failure::{Failure, USAGE};
 use super::stop::Stop;
-use super::{Outcome, locate, print};
+use super::{Outcome, locate, model, print};
 
 /// The field of the payload that --write sets.
 const FIELD: &str = "cluster";
@@ -42,7 +42,7 @@ pub fn with_threads<T: Send>(
 
 fn of_collection(args: &ClusterArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let mut collection = Collection::open(path, gyeol::embed::builtin())?;
+    let mut collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     if args.corpus.assign {
         return assign(&mut collection, args);
     }

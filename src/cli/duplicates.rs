@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::DuplicatesArgs;
 use super::failure::Failure;
 use super::search::{HitLine, show};
-use super::{Outcome, locate, print};
+use super::{Outcome, locate, model, print};
 
 /// The groups as JSON.
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct Groups<'a> {
 
 pub fn run(args: &DuplicatesArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let collection = Collection::open(path, gyeol::embed::builtin())?;
+    let collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     let effort = if args.exact { Effort::Exact } else { args.effort.effort() };
     let groups = collection.duplicates(args.threshold, effort)?;
     if args.json {

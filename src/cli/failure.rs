@@ -4,14 +4,16 @@ use std::io;
 
 use super::print::shown;
 use gyeol::Error;
-use gyeol::error::{ClusterError, CollectionError, IndexError, StoreError, TextError, VectorsError};
+use gyeol::error::{
+    CacheError, ClusterError, CollectionError, EmbedError, IndexError, StoreError, TextError, VectorsError,
+};
 
 pub const NOTHING_FOUND: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const NO_COLLECTION: u8 = 3;
 pub const DAMAGED: u8 = 4;
 const LOCKED: u8 = 5;
-const PROVIDER: u8 = 6;
+pub const PROVIDER: u8 = 6;
 pub const IO: u8 = 7;
 /// What Rust ends with after a panic.
 pub const BUG: u8 = 101;
@@ -47,6 +49,11 @@ impl From<Error> for Failure {
             Error::Index(IndexError::Store(e)) => of_store(e),
             Error::Vectors(VectorsError::Io { .. }) => IO,
             Error::Text(TextError::Folder { .. }) => IO,
+            Error::Embed(
+                EmbedError::UnknownModel { .. } | EmbedError::ChatOnly { .. } | EmbedError::Setting { .. },
+            ) => USAGE,
+            Error::Cache(CacheError::Setting { .. }) => USAGE,
+            Error::Cache(_) => IO,
             Error::Embed(_) | Error::Model(_) | Error::Rerank(_) => PROVIDER,
             Error::Cluster(ClusterError::Vectors(VectorsError::Io { .. })) => IO,
             Error::Cluster(ClusterError::Cancelled) => INTERRUPTED,

@@ -4,16 +4,15 @@ use std::path::Path;
 
 use gyeol::Collection;
 use gyeol::collection::{Copying, Status};
-use gyeol::embed::builtin;
 use serde_json::json;
 
 use super::args::{CompactArgs, PurgeArgs, RepairArgs, SnapshotArgs};
 use super::failure::Failure;
-use super::{Outcome, locate, print};
+use super::{Outcome, locate, model, print};
 
 pub fn repair(args: &RepairArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let done = Collection::repair(&path, builtin())?;
+    let done = Collection::repair(&path, model::of_collection(&args.model, &path)?)?;
     if args.json {
         let (segments, embedded, lists) = (done.segments, done.embedded, done.lists);
         print::json(&json!({ "schema": 1, "segments": segments, "embedded": embedded, "lists": lists }))?;
@@ -32,7 +31,7 @@ pub fn repair(args: &RepairArgs) -> Result<Outcome, Failure> {
 
 pub fn compact(args: &CompactArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let mut collection = Collection::open(&path, builtin())?;
+    let mut collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     let before = collection.status()?;
     collection.compact()?;
     show_sizes(&path, &before, &collection.status()?, None, args.json)
@@ -40,7 +39,7 @@ pub fn compact(args: &CompactArgs) -> Result<Outcome, Failure> {
 
 pub fn purge(args: &PurgeArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let mut collection = Collection::open(&path, builtin())?;
+    let mut collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     let before = collection.status()?;
     let chunks = collection.purge(&args.keys)?;
     let after = collection.status()?;

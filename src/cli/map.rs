@@ -11,7 +11,7 @@ use super::args::{MapArgs, MapLayoutArg as LayoutArg};
 use super::cluster::with_threads;
 use super::failure::{Failure, IO, USAGE};
 use super::stop::Stop;
-use super::{Outcome, locate, print};
+use super::{Outcome, locate, model, print};
 
 /// Characters of a text that a point shows.
 const TEXT: usize = 240;
@@ -22,7 +22,7 @@ pub fn run(args: &MapArgs) -> Result<Outcome, Failure> {
 
 fn draw(args: &MapArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let collection = Collection::open(&path, gyeol::embed::builtin())?;
+    let collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     let stop = Stop::on_ctrl_c()?;
     let before = collection.saved_clusters()?;
     let algorithm = args.algorithm.with(args.min_points, None);

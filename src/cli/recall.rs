@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::args::RecallArgs;
 use super::failure::Failure;
-use super::{Outcome, lines, locate, print};
+use super::{Outcome, lines, locate, model, print};
 
 pub fn run(args: &RecallArgs) -> Result<Outcome, Failure> {
     let path = locate::collection(args.collection.as_deref())?;
-    let collection = Collection::open(path, gyeol::embed::builtin())?;
+    let collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     let status = collection.status()?;
     let vectors = (status.chunks - status.without_vector) as usize;
     let effort = args.effort.effort();

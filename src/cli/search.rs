@@ -17,7 +17,7 @@ pub use self::answer::HitLine;
 use self::answer::Answer;
 use super::args::SearchArgs;
 use super::failure::{Failure, IO, USAGE};
-use super::{Outcome, lines, locate, print};
+use super::{Outcome, lines, locate, model, print};
 
 /// Characters of a text that are shown of a hit.
 const SHOWN: usize = 280;
@@ -31,7 +31,7 @@ pub fn run(args: &SearchArgs) -> Result<Outcome, Failure> {
     let vector = args.vector.as_deref().map(vector).transpose()?;
     let reranker = reranker(args)?;
     let path = locate::collection(args.collection.as_deref())?;
-    let collection = Collection::open(path, gyeol::embed::builtin())?;
+    let collection = Collection::open(&path, model::of_collection(&args.model, &path)?)?;
     let text = args.query.join(" ");
     let asked = Asked { args, filter: filter.as_ref(), after, reranker: reranker.as_deref() };
     let any = match (&args.queries, &args.like, &vector) {

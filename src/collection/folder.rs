@@ -23,8 +23,6 @@ use crate::vectors::Vectors;
 /// A group is closed when it holds this much text, or this many files.
 const GROUP_BYTES: u64 = 8 << 20;
 const GROUP_FILES: usize = 1024;
-/// Chunks given to the embedder at once: how often progress is shown and cancelling heard.
-const EMBED_AT_ONCE: usize = 4096;
 /// A file changed less than this before it was read may change again within the same tick of the
 /// clock, so it is read again next time.
 const RACY: Duration = Duration::from_secs(2);
@@ -72,8 +70,8 @@ pub struct Report {
     pub chunks_removed: u64,
     /// Texts given to the embedder. Chunks whose text the collection already has keep its vector.
     pub embedded: u64,
-    /// Chunks added that have no vector, since the model knows none of their tokens. They are found
-    /// by words.
+    /// Chunks added that have no vector, since the model knows none of their tokens or refuses them. They are
+    /// found by words.
     pub without_vector: u64,
     /// Whether it was cancelled before the end.
     pub cancelled: bool,
@@ -82,14 +80,14 @@ pub struct Report {
 }
 
 /// One file of a group, read and cut.
-struct Cut {
+pub(super) struct Cut {
     name: String,
-    record: FileRecord,
-    chunks: Vec<StoredChunk>,
+    pub record: FileRecord,
+    pub chunks: Vec<StoredChunk>,
 }
 
 /// What a changed file turned out to be.
-enum Change {
+pub(super) enum Change {
     Cut(Box<Cut>),
     /// It was touched, but its content is what it was.
     Touched(String, FileRecord),
@@ -167,7 +165,7 @@ fn row_fields(name: &str, fields: &Fields) -> Option<(String, String)> {
     of_rows.then(|| (fields.key.clone(), fields.text.clone()))
 }
 
-fn is_unchanged(record: &FileRecord, entry: &Entry, fields: Option<&Fields>) -> bool {
+pub(super) fn is_unchanged(record: &FileRecord, entry: &Entry, fields: Option<&Fields>) -> bool {
     (record.len, record.modified_ns, record.changed_ns) == (entry.len, entry.modified_ns, entry.changed_ns)
         && entry.modified_ns.max(entry.changed_ns) + (RACY.as_nanos() as u64) < record.read_ns
         && record.fields == row_fields(&entry.name, &fields_for(Some(record), fields))
@@ -255,7 +253,8 @@ impl Run<'_> {
         let before = self.progress;
         let mut out: Vec<Vector> = Vec::with_capacity(chunks.len());
         // Also once for a group without chunks, so that cancelling is always heard.
-        let mut parts = chunks.chunks(EMBED_AT_ONCE).peekable();
+        let at_once = self.collection.embedder.texts_at_once().max(1);
+        let mut parts = chunks.chunks(at_once).peekable();
         loop {
             if let Some(part) = parts.next() {
                 let (vectors, embedded) = vectors_of(self.collection, part)?;
@@ -292,6 +291,10 @@ impl Run<'_> {
             if vector.row.is_none() {
                 self.report.without_vector += 1;
             }
+            if let Some(reason) = vector.refused {
+                let path = format!("{}:{}-{}", file.name, chunk.lines.0, chunk.lines.1);
+                self.report.skipped.push(Skipped { path, reason: format!("no vector: {reason}") });
+            }
             let parts = vector.row.as_ref().map(|(row, norm)| (vector.hash.as_str(), &row[..], *norm));
             writer.add(chunk, parts)?;
         }
@@ -306,6 +309,8 @@ pub(super) type Row = (Vec<f32>, f32);
 pub(super) struct Vector {
     pub hash: String,
     pub row: Option<Row>,
+    /// Why the embedder refused the text, if it did.
+    pub refused: Option<String>,
 }
 
 /// The vectors of chunks, in their order, and how many texts the embedder was given: a text that
@@ -326,27 +331,39 @@ pub(super) fn vectors_of(collection: &Collection, chunks: &[&StoredChunk]) -> Re
         if row.is_none() {
             new.push(i);
         }
-        out.push(Vector { hash: hash.clone(), row });
+        out.push(Vector { hash: hash.clone(), row, refused: None });
     }
     let texts: Vec<&str> = new.iter().map(|&i| inputs[i].0.as_str()).collect();
     let rows = embed_texts(&collection.embedder, collection.metric(), &texts)?;
-    for (&i, row) in new.iter().zip(rows) {
-        out[i].row = row;
+    for (&i, embedded) in new.iter().zip(rows) {
+        match embedded {
+            Ok(row) => out[i].row = row,
+            Err(reason) => out[i].refused = Some(reason),
+        }
     }
     Ok((out, texts.len() as u64))
 }
 
-/// The vector of each text; `None` for a text that has none.
-pub(super) fn embed_texts(embedder: &dyn Embedder, metric: Metric, texts: &[&str]) -> Result<Vec<Option<Row>>> {
+/// The vector of each text; `None` for a text that has none, and the reason for one that the embedder refuses.
+pub(super) fn embed_texts(
+    embedder: &dyn Embedder,
+    metric: Metric,
+    texts: &[&str],
+) -> Result<Vec<Result<Option<Row>, String>>> {
     let embedded = embed_many(embedder, texts, Role::Document)?;
     let with: Vec<usize> = (0..texts.len()).filter(|&t| embedded.answers[t] == Answer::Embedded).collect();
     let rows: Vec<f32> = with.iter().flat_map(|&t| embedded.vectors.row(t)).copied().collect();
     let rows = Vectors::new(rows, embedded.vectors.dim())?;
     let (rows, norms) = prepare(metric, &rows)?;
-    let mut out = vec![None; texts.len()];
+    let mut out = vec![Ok(None); texts.len()];
+    for refusal in embedded.refusals {
+        if let Some(place) = out.get_mut(refusal.index) {
+            *place = Err(refusal.reason);
+        }
+    }
     for (place, &t) in with.iter().enumerate() {
         let norm = norms.get(place).copied().unwrap_or(1.0);
-        out[t] = Some((rows.row(place).to_vec(), norm));
+        out[t] = Ok(Some((rows.row(place).to_vec(), norm)));
     }
     Ok(out)
 }
@@ -370,7 +387,12 @@ pub(super) fn embedded_text(chunk: &StoredChunk) -> String {
     out
 }
 
-fn change(entry: &Entry, known: Option<&FileRecord>, fields: Option<&Fields>, chunker: &Chunker<'_>) -> Change {
+pub(super) fn change(
+    entry: &Entry,
+    known: Option<&FileRecord>,
+    fields: Option<&Fields>,
+    chunker: &Chunker<'_>,
+) -> Change {
     let fields = &fields_for(known, fields);
     let read_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
     let mut record = FileRecord {

@@ -9,7 +9,7 @@ use super::manifest::Manifest;
 use super::published::Published;
 use super::snapshot::Snapshot;
 use super::writer::Writer;
-use crate::embed::Embedder;
+use crate::embed::{Embedder, ModelIdentity};
 use crate::error::{CollectionError, Result, StoreError};
 use crate::store::{Disk, Storage};
 use crate::text::{ChunkSize, Chunker};
@@ -104,6 +104,17 @@ impl Collection {
         write_ignore_file(&*storage).map_err(|e| StoreError::io(&path, "write in", e))?;
         let embedder = Arc::new(embedder);
         Ok(Collection { path, storage, embedder, published, empty, writer: Some(writer) })
+    }
+
+    /// The embedder that made the vectors of the collection at `path`: what to open it with.
+    ///
+    /// # Errors
+    /// [`CollectionError::NotFound`]; errors of a damaged manifest.
+    pub fn model_of(path: impl AsRef<Path>) -> Result<ModelIdentity> {
+        let storage = disk(path.as_ref())?;
+        let manifest = Manifest::read(&*storage)?;
+        let missing = || CollectionError::NotFound { path: storage.full_path(Path::new("")) };
+        Ok(manifest.ok_or_else(missing)?.model)
     }
 
     fn on(storage: Arc<dyn Storage>, embedder: Arc<dyn Embedder>, chunk: ChunkSize) -> Result<Self> {

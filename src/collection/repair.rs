@@ -172,7 +172,7 @@ impl Run<'_> {
             let texts: Vec<&str> = chunks.iter().map(|(_, text)| text.as_str()).collect();
             let rows = embed_texts(self.embedder, metric, &texts)?;
             for ((slot, _), row) in chunks.iter().zip(rows) {
-                if let Some((row, norm)) = row {
+                if let Ok(Some((row, norm))) = row {
                     self.salvaged.push(*slot, &row, norm);
                     self.done.embedded += 1;
                 }

@@ -72,7 +72,7 @@ impl Embedder for Builtin {
                         reason: e.to_string(),
                     })?;
                 }
-                Ok(())
+                Ok::<(), EmbedError>(())
             })
         })?;
         Ok(Embeddings::new(vectors, answers))

@@ -49,7 +49,7 @@ pub struct Local {
 
 #[derive(Debug)]
 enum Model {
-    Static(StaticRows),
+    Static(Box<StaticRows>),
     Sentence(Box<Sentence>),
 }
 
@@ -84,7 +84,7 @@ impl Local {
             Kind::Static => {
                 let model = StaticRows::open(folder, &name)?;
                 let dim = model.dim();
-                (Model::Static(model), dim)
+                (Model::Static(Box::new(model)), dim)
             }
             Kind::Sentence { pooling, max_tokens } => {
                 let model = Sentence::open(folder, &name, pooling, max_tokens, precision, options.refuse_long)?;
@@ -114,6 +114,13 @@ impl Embedder for Local {
         match &self.model {
             Model::Static(model) => model.count(text),
             Model::Sentence(model) => model.count(text),
+        }
+    }
+
+    fn texts_at_once(&self) -> usize {
+        match &self.model {
+            Model::Static(_) => 4096,
+            Model::Sentence(_) => 256,
         }
     }
 }

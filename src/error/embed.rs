@@ -115,7 +115,9 @@ pub enum EmbedError {
         last: usize,
     },
     /// The provider answered one text twice.
-    #[error("model {model}: two vectors for text {index}; the server breaks its own protocol: nothing of this answer was taken")]
+    #[error(
+        "model {model}: two vectors for text {index}; the server breaks its own protocol: nothing of this answer was taken"
+    )]
     Duplicate {
         /// The model's name.
         model: String,

@@ -25,7 +25,8 @@ impl BaseUrl {
     pub fn new(text: &str) -> Result<BaseUrl, HttpError> {
         let refuse = |url: &str, reason| HttpError::BaseUrl { url: url.to_owned(), reason };
         // What cannot be read may hold a password, so it is not repeated.
-        let mut url = Url::parse(text.trim()).map_err(|_| refuse("(not shown)", "it is no URL; give one like https://host/v1"))?;
+        let mut url = Url::parse(text.trim())
+            .map_err(|_| refuse("(not shown)", "it is no URL; give one like https://host/v1"))?;
         let (user, secret) = (url.username().to_owned(), url.password().is_some());
         // Neither fails for a URL with a host; one without is refused below.
         let _ = url.set_username("");
@@ -38,7 +39,10 @@ impl BaseUrl {
             return Err(refuse(&shown, "it holds a user or a password; give the key in the environment instead"));
         }
         if asks {
-            return Err(refuse(&shown, "it holds a query or a fragment; give it without them, and the key in the environment"));
+            return Err(refuse(
+                &shown,
+                "it holds a query or a fragment; give it without them, and the key in the environment",
+            ));
         }
         match url.scheme() {
             _ if url.host().is_none() => return Err(refuse(&shown, "it has no host")),
@@ -128,8 +132,17 @@ mod tests {
         for good in ["http://localhost:1/v1", "http://127.0.0.1", "http://127.9.9.9:8080", "http://[::1]:3/x"] {
             assert!(BaseUrl::new(good).unwrap().is_loopback(), "{good}");
         }
-        let bad = ["http://example.org", "http://192.168.0.2/v1", "http://localhost.example.org", "http://0.0.0.0",
-            "ftp://localhost", "localhost:8080", "", "http://", "file:///etc/passwd"];
+        let bad = [
+            "http://example.org",
+            "http://192.168.0.2/v1",
+            "http://localhost.example.org",
+            "http://0.0.0.0",
+            "ftp://localhost",
+            "localhost:8080",
+            "",
+            "http://",
+            "file:///etc/passwd",
+        ];
         for bad in bad {
             assert!(BaseUrl::new(bad).is_err(), "{bad}");
         }
@@ -137,8 +150,14 @@ mod tests {
 
     #[test]
     fn a_secret_in_a_url_is_refused_and_not_repeated() {
-        let bad = ["https://user:s3cret@host/v1", "https://s3cret@host/v1", "https://host/v1?key=s3cret", "https://host/#s3cret",
-            "https://user:s3cret@ho st/", "http://user:s3cret@example.org/"];
+        let bad = [
+            "https://user:s3cret@host/v1",
+            "https://s3cret@host/v1",
+            "https://host/v1?key=s3cret",
+            "https://host/#s3cret",
+            "https://user:s3cret@ho st/",
+            "http://user:s3cret@example.org/",
+        ];
         for bad in bad {
             let error = BaseUrl::new(bad).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");

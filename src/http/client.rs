@@ -123,7 +123,9 @@ impl Client {
             self.limiter.wait(tokens).await;
             attempts += 1;
             effort.requests += 1;
-            let copy = request.try_clone().ok_or_else(|| Failure::Fatal(HttpError::Client { reason: "a body that cannot be sent again".to_owned() }))?;
+            let copy = request.try_clone().ok_or_else(|| {
+                Failure::Fatal(HttpError::Client { reason: "a body that cannot be sent again".to_owned() })
+            })?;
             let (trouble, asked) = match self.once(copy).await {
                 Attempt::Answer(answer) => return Ok(answer),
                 Attempt::Failed(failure) => return Err(failure),
@@ -153,7 +155,9 @@ impl Client {
         if status.is_success() {
             return match read(response, LONGEST_ANSWER).await {
                 Ok((answer, true)) => Attempt::Answer(answer),
-                Ok((_, false)) => Attempt::Failed(Failure::Fatal(self.body_error(format!("over {LONGEST_ANSWER} bytes")))),
+                Ok((_, false)) => {
+                    Attempt::Failed(Failure::Fatal(self.body_error(format!("over {LONGEST_ANSWER} bytes"))))
+                }
                 Err(error) => trouble_of(error),
             };
         }

@@ -126,7 +126,8 @@ impl Key {
     /// [`HttpError::Key`].
     #[cfg(feature = "keyring")]
     pub fn store(provider: &str, key: Option<&Key>) -> Result<(), HttpError> {
-        keyring::set(provider, key.map(Key::expose)).map_err(|reason| HttpError::Key { reason: format!("the keyring: {reason}") })
+        keyring::set(provider, key.map(Key::expose))
+            .map_err(|reason| HttpError::Key { reason: format!("the keyring: {reason}") })
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -149,7 +150,9 @@ fn in_file(path: &Path, provider: &str) -> Result<Option<String>, HttpError> {
     let refuse = |reason: String| HttpError::Key { reason: format!("{}: {reason}", path.display()) };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(e) => return Err(refuse(format!("the file of keys cannot be read: {e}"))),
     };
     #[cfg(unix)]
@@ -162,7 +165,9 @@ fn in_file(path: &Path, provider: &str) -> Result<Option<String>, HttpError> {
         }
     }
     let mut text = String::new();
-    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(|_| refuse("the file of keys is no UTF-8 text".to_owned()))?;
+    file.take(LONGEST_FILE)
+        .read_to_string(&mut text)
+        .map_err(|_| refuse("the file of keys is no UTF-8 text".to_owned()))?;
     // The parser's own message would repeat the line.
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         let line = e.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));

@@ -29,10 +29,16 @@ impl Said {
             other => other,
         };
         let error = json.get("error").unwrap_or(json);
-        let told = |of: &Value, name: &str| of.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+        let told =
+            |of: &Value, name: &str| of.get(name).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
         let message = error.as_str().map(str::to_owned);
-        let message = message.or_else(|| told(error, "message")).or_else(|| told(json, "message")).or_else(|| told(json, "detail"));
-        let codes = ["code", "type", "status", "error_type"].iter().filter_map(|name| told(error, name).or_else(|| told(json, name)));
+        let message = message
+            .or_else(|| told(error, "message"))
+            .or_else(|| told(json, "message"))
+            .or_else(|| told(json, "detail"));
+        let codes = ["code", "type", "status", "error_type"]
+            .iter()
+            .filter_map(|name| told(error, name).or_else(|| told(json, name)));
         let codes = codes.collect::<Vec<_>>().join(" ").to_lowercase();
         let message = message.unwrap_or_else(|| text.into_owned());
         // Before it is cut, so that no half of a key is left.
@@ -48,18 +54,49 @@ impl Said {
     /// Whether it is about the size of what was sent.
     pub fn is_about_size(&self) -> bool {
         let text = self.message.to_lowercase();
-        let words = ["too long", "too large", "too many", "maximum", "max_", "at most", "exceed", "longer than", "larger than",
-            "context length", "context size", "batch size", "batch_size", "token limit", "must have less than", "less than or equal",
-            "string_above_max_length", "array_above_max_length", "payload"];
+        let words = [
+            "too long",
+            "too large",
+            "too many",
+            "maximum",
+            "max_",
+            "at most",
+            "exceed",
+            "longer than",
+            "larger than",
+            "context length",
+            "context size",
+            "batch size",
+            "batch_size",
+            "token limit",
+            "must have less than",
+            "less than or equal",
+            "string_above_max_length",
+            "array_above_max_length",
+            "payload",
+        ];
         words.iter().any(|word| text.contains(word) || self.codes.contains(word))
     }
 
     /// Whether it is about the request as such, so that fewer texts would not mend it.
     pub fn is_about_request(&self) -> bool {
         let text = self.message.to_lowercase();
-        let codes = ["model_not_found", "invalid_api_key", "unsupported_parameter", "unknown_parameter", "invalid_model"];
-        let words = ["api key", "api_key", "unknown model", "model not found", "does not exist", "does not support", "unsupported parameter",
-            "dimension", "encoding_format", "unknown field", "unknown parameter", "extra inputs"];
+        let codes =
+            ["model_not_found", "invalid_api_key", "unsupported_parameter", "unknown_parameter", "invalid_model"];
+        let words = [
+            "api key",
+            "api_key",
+            "unknown model",
+            "model not found",
+            "does not exist",
+            "does not support",
+            "unsupported parameter",
+            "dimension",
+            "encoding_format",
+            "unknown field",
+            "unknown parameter",
+            "extra inputs",
+        ];
         codes.iter().any(|code| self.codes.contains(code)) || words.iter().any(|word| text.contains(word))
     }
 }
@@ -81,8 +118,16 @@ pub(super) fn of_status(host: String, status: u16, said: &Said) -> HttpError {
     match status {
         _ if said.is_quota() || status == 402 => HttpError::Quota { host, status, message },
         401 | 403 => HttpError::Unauthorized { host, status, message },
-        300..=399 => HttpError::Refused { host, status, message: "it redirects, which is not followed; give the URL that it leads to".to_owned() },
-        404 | 405 => HttpError::Refused { host, status, message: format!("{message}; look at the model's name and the base URL") },
+        300..=399 => HttpError::Refused {
+            host,
+            status,
+            message: "it redirects, which is not followed; give the URL that it leads to".to_owned(),
+        },
+        404 | 405 => HttpError::Refused {
+            host,
+            status,
+            message: format!("{message}; look at the model's name and the base URL"),
+        },
         _ => HttpError::Refused { host, status, message },
     }
 }
@@ -97,10 +142,15 @@ mod tests {
 
     #[test]
     fn errors_of_all_shapes_are_read() {
-        let openai = said(r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#);
+        let openai = said(
+            r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        );
         assert!(openai.is_quota() && openai.message.starts_with("You exceeded"));
         assert_eq!(said(r#"{"error":"model \"x\" not found"}"#).message, "model \"x\" not found");
-        assert_eq!(said(r#"[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]"#).codes, "400 invalid_argument");
+        assert_eq!(
+            said(r#"[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]"#).codes,
+            "400 invalid_argument"
+        );
         assert_eq!(said(r#"{"message":"invalid api token"}"#).message, "invalid api token");
         assert_eq!(said(r#"{"detail":[{"loc":["body"]}]}"#).message, r#"[{"loc":["body"]}]"#);
         assert_eq!(said("<html>\n <b>502</b>\n</html>").message, "<html> <b>502</b> </html>");

@@ -83,7 +83,12 @@ mod tests {
 
     #[test]
     fn waits_grow_are_jittered_and_end() {
-        let retry = Retry { repeats: 6, first_wait: Duration::from_millis(100), longest_wait: Duration::from_millis(900), ..Retry::default() };
+        let retry = Retry {
+            repeats: 6,
+            first_wait: Duration::from_millis(100),
+            longest_wait: Duration::from_millis(900),
+            ..Retry::default()
+        };
         for _ in 0..50 {
             let waits: Vec<u128> = retry.waits().map(|wait| wait.as_millis()).collect();
             assert_eq!(waits.len(), 6);
@@ -100,7 +105,10 @@ mod tests {
     #[test]
     fn what_a_server_asks_for_is_read_in_all_its_forms() {
         assert_eq!(asked(&headers(&[("retry-after", "7")])), Some(Duration::from_secs(7)));
-        assert_eq!(asked(&headers(&[("retry-after", "7"), ("retry-after-ms", "1500")])), Some(Duration::from_millis(1500)));
+        assert_eq!(
+            asked(&headers(&[("retry-after", "7"), ("retry-after-ms", "1500")])),
+            Some(Duration::from_millis(1500))
+        );
         assert_eq!(asked(&headers(&[("retry-after", "0.25")])), Some(Duration::from_millis(250)));
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
         let wait = asked(&headers(&[("retry-after", &soon)])).unwrap();

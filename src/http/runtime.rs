@@ -17,7 +17,13 @@ fn handle() -> Result<Handle, HttpError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let started = RUNTIME.get_or_init(|| {
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(THREADS).thread_name("gyeol-http").enable_io().enable_time().build().map_err(|e| e.to_string())
+        builder
+            .worker_threads(THREADS)
+            .thread_name("gyeol-http")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|e| e.to_string())
     });
     match started {
         Ok(runtime) => Ok(runtime.handle().clone()),

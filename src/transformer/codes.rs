@@ -71,7 +71,8 @@ impl CodeMatrix {
         }
         let x = x.contiguous()?;
         let (storage, layout) = x.storage_and_layout();
-        let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
+        let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) = (&*storage, layout.contiguous_offsets())
+        else {
             bail!("a matrix that is not contiguous, or not of f32")
         };
         let coded = self.code(&values[start..end], n);
@@ -118,7 +119,8 @@ impl CodeMatrix {
         };
         let (zeros, mut rest) = (vec![0.0; self.inputs], vec![0.0; self.inputs]);
         let mut unused = vec![0.0; self.inputs];
-        for (row, codes) in values.chunks_exact(self.inputs).zip(coded.codes.chunks_exact_mut(self.depth * self.width)) {
+        for (row, codes) in values.chunks_exact(self.inputs).zip(coded.codes.chunks_exact_mut(self.depth * self.width))
+        {
             let (high, low) = codes.split_at_mut(self.width);
             let first = self.kernels.encode_row(row, &zeros, &mut unused, high);
             coded.scales.push(first.scale);

@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub epsilon: f32,
     pub padding: u32,
     /// The function that the model's maker puts on its one score, by its full Python name.
+    #[cfg_attr(not(feature = "rerank"), allow(dead_code))]
     pub activation: Option<String>,
 }
 

@@ -49,7 +49,8 @@ impl Encoder {
             }
             _ => None,
         };
-        let layers = (0..config.layers).map(|i| Layer::read(weights, root, i, config, precision)).collect::<Result<_, _>>()?;
+        let layers =
+            (0..config.layers).map(|i| Layer::read(weights, root, i, config, precision)).collect::<Result<_, _>>()?;
         Ok(Encoder { words, positions, types, norm, project, layers, config: config.clone() })
     }
 

@@ -40,8 +40,7 @@ impl Linear {
     ) -> Result<Linear, ModelError> {
         let rows = weights.read(&format!("{name}.weight"), &[outputs, inputs])?;
         let bias = weights.read(&format!("{name}.bias"), &[outputs])?;
-        Linear::new(rows, bias, inputs, precision)
-            .map_err(|e| ModelError::file(weights.path(), format!("{name}: {e}")))
+        Linear::new(rows, bias, inputs, precision).map_err(|e| ModelError::file(weights.path(), format!("{name}: {e}")))
     }
 
     /// A layer of `bias.len()` rows of `inputs` values.

@@ -162,6 +162,11 @@ impl<W: Write + Seek> NpyWriter<W> {
         Ok(NpyWriter { out, dim, values: 0 })
     }
 
+    /// The number of values in a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// Adds whole rows.
     ///
     /// # Errors

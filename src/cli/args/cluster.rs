@@ -47,6 +47,8 @@ pub struct ClusterArgs {
     pub corpus: CorpusArgs,
     #[command(flatten)]
     pub rows: RowsArgs,
+    #[command(flatten)]
+    pub model: super::ModelArgs,
 }
 
 /// For collections.

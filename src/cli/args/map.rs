@@ -56,6 +56,8 @@ pub struct MapArgs {
     /// Threads [default: one for each core]
     #[arg(long, value_name = "T")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub model: super::ModelArgs,
 }
 
 /// How points are placed, as it is typed.

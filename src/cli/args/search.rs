@@ -59,6 +59,8 @@ pub struct SearchArgs {
     /// Print the hits as JSON; with --queries a line for each
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub model: super::ModelArgs,
 }
 
 /// What a search goes by.

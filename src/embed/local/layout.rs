@@ -85,10 +85,8 @@ impl Layout {
     /// Reads the files of settings in a folder.
     pub fn read(folder: &Path) -> Result<Layout, ModelError> {
         let config_path = folder.join("config.json");
-        let config: Config = read(&config_path)?.ok_or_else(|| ModelError::Io {
-            path: config_path,
-            source: io::Error::from(io::ErrorKind::NotFound),
-        })?;
+        let config: Config = read(&config_path)?
+            .ok_or_else(|| ModelError::Io { path: config_path, source: io::Error::from(io::ErrorKind::NotFound) })?;
         let is_static = config.model_type.as_deref() == Some("model2vec")
             || config.architectures.first().is_some_and(|name| name == "StaticModel");
         let kind = if is_static { Kind::Static } else { sentence(folder)? };
@@ -143,9 +141,10 @@ fn pooling(config: &PoolingConfig) -> Result<Pooling, String> {
     if !config.include_prompt {
         return Err(format!("include_prompt is false; {supported}, with the prompt"));
     }
-    let others = config.others.iter().filter(|(name, value)| {
-        name.starts_with("pooling_mode_") && value.as_bool().unwrap_or(true)
-    });
+    let others = config
+        .others
+        .iter()
+        .filter(|(name, value)| name.starts_with("pooling_mode_") && value.as_bool().unwrap_or(true));
     let mut names: Vec<&str> = others.map(|(name, _)| name.trim_start_matches("pooling_mode_")).collect();
     names.extend(config.pooling_mode_cls_token.then_some("cls"));
     names.extend(config.pooling_mode_mean_tokens.then_some("mean"));
@@ -194,7 +193,8 @@ mod tests {
     #[test]
     fn prompts_are_found_by_role() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("config.json"), r#"{"model_type":"bert","architectures":["BertModel"]}"#).unwrap();
+        std::fs::write(dir.path().join("config.json"), r#"{"model_type":"bert","architectures":["BertModel"]}"#)
+            .unwrap();
         let of = |json: &str| {
             std::fs::write(dir.path().join("config_sentence_transformers.json"), json).unwrap();
             let layout = Layout::read(dir.path()).unwrap();

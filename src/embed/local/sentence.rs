@@ -129,7 +129,8 @@ impl Sentence {
         if text.trim().is_empty() {
             return Ok(Prepared::Without(Answer::Blank));
         }
-        let side = if prefix.is_empty() { self.sequences.side(text) } else { self.sequences.side(&[prefix, text].concat()) }?;
+        let side =
+            if prefix.is_empty() { self.sequences.side(text) } else { self.sequences.side(&[prefix, text].concat()) }?;
         match side.len() {
             0 => Ok(Prepared::Without(Answer::NoKnownToken)),
             n if n > self.sequences.longest_alone() && self.refuse_long => Ok(Prepared::TooLong(n)),

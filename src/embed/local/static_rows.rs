@@ -44,8 +44,8 @@ impl StaticRows {
         let path = folder.join("model.safetensors");
         let bytes = fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
         let broken = |reason: String| ModelError::file(&path, reason);
-        let tensors = SafeTensors::deserialize(&bytes)
-            .map_err(|e| broken(format!("not a whole safetensors file: {e}")))?;
+        let tensors =
+            SafeTensors::deserialize(&bytes).map_err(|e| broken(format!("not a whole safetensors file: {e}")))?;
         let table = tensors.tensor("embeddings").map_err(|_| broken("it has no tensor `embeddings`".to_owned()))?;
         let &[n, dim] = table.shape() else {
             return Err(broken(format!("`embeddings` has the shape {:?}; n x dim is expected", table.shape())).into());
@@ -71,7 +71,13 @@ impl StaticRows {
         Self::with(folder, name, rows, mapping, dim)
     }
 
-    fn with(folder: &Path, name: &str, rows: Vec<f32>, mapping: Option<Vec<u32>>, dim: usize) -> Result<Self, EmbedError> {
+    fn with(
+        folder: &Path,
+        name: &str,
+        rows: Vec<f32>,
+        mapping: Option<Vec<u32>>,
+        dim: usize,
+    ) -> Result<Self, EmbedError> {
         let path = folder.join("tokenizer.json");
         let json = fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
         let broken = |reason: String| ModelError::file(&path, reason);
@@ -115,7 +121,8 @@ impl StaticRows {
             let each = rows.chunks_exact_mut(self.dim).zip(answers).zip(texts);
             for (i, ((row, answer), text)) in each.enumerate().filter(|(_, (_, text))| !text.trim().is_empty()) {
                 let (model, index) = (self.name.clone(), task * TASK + i);
-                *answer = self.add_up(prefix, text, row).map_err(|reason| EmbedError::Tokenize { model, index, reason })?;
+                *answer =
+                    self.add_up(prefix, text, row).map_err(|reason| EmbedError::Tokenize { model, index, reason })?;
             }
             Ok::<(), EmbedError>(())
         })?;
@@ -147,7 +154,11 @@ fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
             return None;
         }
         let most = text.floor_char_boundary(LONGEST_TEXT);
-        let at = if most == text.len() { most } else { text[..most].rfind(char::is_whitespace).filter(|at| *at > 0).unwrap_or(most) };
+        let at = if most == text.len() {
+            most
+        } else {
+            text[..most].rfind(char::is_whitespace).filter(|at| *at > 0).unwrap_or(most)
+        };
         let (piece, rest) = text.split_at(at);
         text = rest;
         Some(piece)
