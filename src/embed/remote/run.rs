@@ -406,7 +406,10 @@ impl Call<'_> {
     /// A row of length 1, if it is sound.
     fn checked(&self, item: usize, mut row: Vec<f32>) -> Result<Vec<f32>, EmbedError> {
         let (model, index) = (self.remote.name.clone(), self.items[item].index);
-        let expected = if row.is_empty() { 1 } else { *self.remote.sent_dim.get_or_init(|| row.len()) };
+        let known = &self.remote.sent_dim;
+        // An empty row tells no dimension, and is never of one.
+        let expected =
+            if row.is_empty() { known.get().copied().unwrap_or(1) } else { *known.get_or_init(|| row.len()) };
         if row.len() != expected {
             let hint = match self.remote.options.dimensions {
                 Some(_) => {
