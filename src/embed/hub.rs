@@ -1,6 +1,7 @@
 //! Models of the Hugging Face hub, fetched once and kept where its own tools keep them.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,6 +62,15 @@ pub(super) fn fetch(repository: &str, options: &HubOptions) -> Result<PathBuf, E
             "it was not fetched before, and nothing may be fetched (--offline, {OFFLINE}); run once with the network"
         )));
     }
+    // The client trusts what it talks to: an answer without a header that it wants stops it.
+    let fetched = catch_unwind(AssertUnwindSafe(|| fetch_files(repository, options, &kept)));
+    fetched.unwrap_or_else(|_| Err(failed("the server's answers are not those of a hub".to_owned())))?;
+    whole(&kept).ok_or_else(|| failed("the files were fetched and are not there; look at $HF_HOME".to_owned()))
+}
+
+/// Fetches the files that are not there.
+fn fetch_files(repository: &str, options: &HubOptions, kept: &CacheRepo) -> Result<(), EmbedError> {
+    let failed = |reason: String| EmbedError::Download { model: format!("hf::{repository}"), reason };
     let endpoint = std::env::var(ENDPOINT).unwrap_or_default();
     let builder = ApiBuilder::from_env().with_progress(false);
     let api = builder.build().map_err(|e| failed(e.to_string()))?.model(repository.to_owned());
@@ -87,7 +97,7 @@ pub(super) fn fetch(repository: &str, options: &HubOptions) -> Result<PathBuf, E
             false => failed(advice(&e, &endpoint)),
         })?;
     }
-    whole(&kept).ok_or_else(|| failed("the files were fetched and are not there; look at $HF_HOME".to_owned()))
+    Ok(())
 }
 
 /// The folder, when all needed files are in it.
