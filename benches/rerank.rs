@@ -1,6 +1,6 @@
 //! Pairs a second of a cross-encoder, by length.
 //!
-//! `cargo bench --features rerank --bench rerank [-- FOLDER]` times the model in FOLDER, or one of
+//! `cargo bench --bench rerank [-- FOLDER]` times the model in FOLDER, or one of
 //! random weights that is as large as MiniLM-L6 (6 layers of 384 values, 12 heads, a vocabulary of
 //! 30,522). `RAYON_NUM_THREADS=n` bounds the threads.
 

@@ -1,9 +1,4 @@
 //! Models of providers and of servers, over HTTP.
-//!
-//! A call splits its texts by what the provider takes in one request, sends a few requests at a time, and puts the
-//! answers in the order of the texts. Blank texts are not sent; a text that stands twice is sent once; what the cache
-//! has is not sent. A request that is too large is halved; where the provider refuses something, halving goes on until
-//! the one bad text is found, which alone is refused. What is answered stays answered when the call fails later.
 
 mod kept;
 mod plan;
@@ -163,6 +158,11 @@ pub type OnProgress<'a> = &'a mut (dyn FnMut(&EmbedProgress) + Send);
 /// A model behind HTTP. Its dimension need not be known before it answers; [`Remote::connect`] makes an
 /// [`Embedder`] of it, whose is.
 ///
+/// A call splits its texts by what the provider takes in one request, sends a few requests at a time, and puts the
+/// answers in the order of the texts. Blank texts are not sent; a text that stands twice is sent once; what the cache has
+/// is not sent. A request that is too large is halved; where the provider refuses something, halving goes on until the
+/// one bad text is found, which alone is refused. What is answered stays answered when the call fails later.
+///
 /// ```no_run
 /// use gyeol::embed::{Remote, RemoteOptions, Role};
 /// let options = RemoteOptions { base_url: Some("http://localhost:8080/v1".into()), ..Default::default() };
@@ -282,7 +282,7 @@ impl Remote {
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The vectors of texts; see the [module](self) for how.
+    /// The vectors of texts.
     ///
     /// # Errors
     /// [`EmbedError::Setting`] when the network cannot be used at all. What goes wrong with the server is in the

@@ -63,7 +63,8 @@ fn a_key_that_is_not_accepted_and_a_quota_that_is_used_up_are_sent_once() {
 #[test]
 fn it_waits_as_long_as_the_server_asks() {
     let date = || httpdate(SystemTime::now() + Duration::from_secs(3));
-    let cases: [(&str, Box<dyn Fn() -> String + Send + Sync>, u128); 3] = [
+    type Value = Box<dyn Fn() -> String + Send + Sync>;
+    let cases: [(&str, Value, u128); 3] = [
         ("retry-after", Box::new(|| "1".to_owned()), 1000),
         ("retry-after-ms", Box::new(|| "700".to_owned()), 700),
         // A date has whole seconds, so it may be up to one earlier than was meant.

@@ -47,7 +47,9 @@ fn the_command_streams_in_order_and_pays_once() {
     assert_eq!(server.texts(), ["a", "b"]);
     assert_eq!(first.len(), 3);
     assert_eq!((first[1]["index"].as_u64(), &first[1]["vector"]), (Some(1), &Value::Null));
-    let second = lines(&gyeol(&server, home.path(), &model, "a\nb\nc\n"));
+    let output = gyeol(&server, home.path(), &model, "a\nb\nc\n");
+    let second = lines(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 tokens, 2 texts from the cache"), "{output:?}");
     assert_eq!(server.texts(), ["a", "b", "c"]);
     assert_eq!((&second[0]["cache_hit"], second[2].get("cache_hit")), (&Value::Bool(true), None));
     assert_eq!(first[2]["vector"], second[1]["vector"]);

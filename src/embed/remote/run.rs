@@ -109,10 +109,11 @@ pub(super) async fn run(
     }
     state.usage.texts = texts.len() as u64;
     state.usage.seconds = started.elapsed().as_secs_f64();
+    let outcome = state.outcome(remote)?;
     if let Ok(mut all) = remote.usage.lock() {
-        all.add(&state.usage);
+        all.add(&outcome.embeddings.usage);
     }
-    state.outcome(remote)
+    Ok(outcome)
 }
 
 /// Blank texts, texts that are too long, and texts that stand twice.
