@@ -72,11 +72,12 @@ impl ModelIdentity {
         }
     }
 
-    /// Whether vectors of the two may be compared: all is equal, or all but the name is and a hash says that the
-    /// models' files are the same.
+    /// Whether vectors of the two may be compared: all is equal, or all but the name is and both are of files that are
+    /// the same, wherever they lie (`local::` and `hf::` with one hash).
     pub fn is_interchangeable(&self, other: &ModelIdentity) -> bool {
-        let named = self.name == other.name || !self.hash.is_empty();
-        named
+        let of_files = |name: &str| name.starts_with("local::") || name.starts_with("hf::");
+        let same_files = !self.hash.is_empty() && of_files(&self.name) && of_files(&other.name);
+        (self.name == other.name || same_files)
             && (&self.hash, self.dim) == (&other.hash, other.dim)
             && (&self.query_prefix, &self.document_prefix) == (&other.query_prefix, &other.document_prefix)
     }

@@ -311,7 +311,7 @@ pub enum CollectionError {
     /// The collection was made with another embedding model.
     #[error(
         "{path}: this collection was made with the model {stored}, and {given} was given; vectors of two models cannot be compared: \
-         open it with {stored}, or make it anew (`gyeol index --rebuild`, Collection::rebuild)",
+         open it with {stored}, or embed its texts anew (`gyeol index --model NAME`, Collection::change_model)",
         path = path.display()
     )]
     ModelMismatch {

@@ -126,8 +126,11 @@ impl Key {
     /// [`HttpError::Key`].
     #[cfg(feature = "keyring")]
     pub fn store(provider: &str, key: Option<&Key>) -> Result<(), HttpError> {
-        keyring::set(provider, key.map(Key::expose))
-            .map_err(|reason| HttpError::Key { reason: format!("the keyring: {reason}") })
+        keyring::set(provider, key.map(Key::expose)).map_err(|reason| HttpError::Key {
+            reason: format!(
+                "the keyring cannot be used here ({reason}); put the key into the environment or the file of keys"
+            ),
+        })
     }
 
     pub(crate) fn expose(&self) -> &str {

@@ -105,7 +105,7 @@ fn another_model_or_cut_is_refused_with_the_fix() {
     let other = || Renamed(ModelIdentity { name: "other::model".to_owned(), ..builtin().identity().clone() });
     for refused in [Collection::open(home.at(), other()), Collection::open_or_create(home.at(), other())] {
         let message = refused.err().unwrap().to_string();
-        assert!(message.contains("other::model") && message.contains("--rebuild"), "{message}");
+        assert!(message.contains("other::model") && message.contains("--model"), "{message}");
     }
     let refused = Collection::open_or_create_with(home.at(), builtin(), ChunkSize::Whole);
     assert!(matches!(refused, Err(Error::Collection(CollectionError::SettingMismatch { .. }))));
@@ -118,4 +118,45 @@ fn another_model_or_cut_is_refused_with_the_fix() {
         Collection::open(home.path("none"), builtin()),
         Err(Error::Collection(CollectionError::NotFound { .. }))
     ));
+}
+
+#[test]
+fn another_model_takes_the_place_of_the_first_with_all_texts() {
+    let home = Home::new(&[("a.md", "# Cats\n\nA cat sleeps."), ("b.txt", "A ship sails.")]);
+    home.index();
+    let mut old = home.open();
+    old.upsert(&[document("own", "배추를 소금에 절인다.")]).unwrap();
+    old.delete("b.txt").unwrap();
+    old.commit().unwrap();
+    drop(old);
+    let reader = home.open();
+    let options = embed::ModelOptions { dimensions: Some(64), ..embed::ModelOptions::default() };
+    let new = || embed::open("builtin", &options).unwrap();
+    // Interrupted, and dropped before the commit: the old one stands.
+    let stopped = Collection::change_model(home.at(), new(), &mut |_| std::ops::ControlFlow::Break(()));
+    assert!(stopped.unwrap().is_none());
+    drop(Collection::change_model(home.at(), new(), &mut |_| std::ops::ControlFlow::Continue(())).unwrap());
+    assert_eq!(Collection::model_of(home.at()).unwrap().dim, 256);
+    let mut told = Vec::new();
+    let changed = Collection::change_model(home.at(), new(), &mut |progress| {
+        told.push((progress.bytes, progress.total_bytes));
+        assert_eq!(reader.search("kitten").run().unwrap().hits.len(), 2, "the old one is searched meanwhile");
+        std::ops::ControlFlow::Continue(())
+    });
+    let mut changed = changed.unwrap().unwrap();
+    assert_eq!(told, [(2, 2)]);
+    changed.commit().unwrap();
+    assert_eq!(Collection::model_of(home.at()).unwrap().dim, 64);
+    assert!(Collection::open(home.at(), builtin()).is_err());
+    for collection in [changed, Collection::open(home.at(), new()).unwrap()] {
+        let found = collection.search("kitten").run().unwrap();
+        assert_eq!(found.hits.iter().map(|h| h.key.as_str()).collect::<Vec<_>>(), ["a.md", "own"]);
+        assert_eq!(collection.get("a.md").unwrap()[0].text, "# Cats\n\nA cat sleeps.");
+    }
+    let mut again = Collection::open(home.at(), new()).unwrap();
+    let report = again.add_dir(home.dir.path()).unwrap();
+    assert_eq!((report.added, report.unchanged), (1, 1), "files are known; the one that was deleted comes back");
+    again.commit().unwrap();
+    let found = Collection::verify(home.at(), verify::Thoroughness::Full).unwrap();
+    assert!(found.problems.is_empty(), "{found:?}");
 }
