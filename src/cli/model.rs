@@ -85,6 +85,7 @@ pub fn open(args: &ModelArgs, name: &str) -> Result<Model, Failure> {
         query_prefix: args.query_prefix.clone(),
         document_prefix: args.document_prefix.clone(),
         refuse_long: args.refuse_long,
+        full_precision: args.full_precision,
         hub: HubOptions { offline: args.offline, on_download: Some(on_download()) },
         ..ModelOptions::default()
     };

@@ -34,8 +34,9 @@ pub struct LocalOptions {
     /// ([`Answer::Refused`](super::Answer::Refused)); else it is cut at its end. Model2Vec models take any length.
     pub refuse_long: bool,
     /// Whether transformers run in f32 throughout. Else, where the processor has instructions for 8-bit integers, the
-    /// products of their matrices are computed by integer codes: about twice as fast, with a cosine of 0.9995 and more
-    /// to the vectors of f32. Vectors of both may be compared.
+    /// products of their matrices are computed by integer codes: about twice as fast. The cosine to f32 is then 0.9994 and
+    /// more with multilingual-e5-small, and 0.998 on average (0.994 at least) with all-MiniLM-L6-v2. Vectors of both may
+    /// be compared.
     pub full_precision: bool,
 }
 

@@ -23,6 +23,10 @@ pub struct ModelOptions {
     pub document_prefix: Option<String>,
     /// Whether a text that is too long is refused alone, not cut.
     pub refuse_long: bool,
+    /// Whether transformers that run here do so in f32 throughout; see
+    #[cfg_attr(feature = "local", doc = "[`LocalOptions`](super::LocalOptions::full_precision).")]
+    #[cfg_attr(not(feature = "local"), doc = "the feature `local`.")]
+    pub full_precision: bool,
     /// How models of the hub are fetched.
     #[cfg(feature = "hub")]
     pub hub: super::HubOptions,
@@ -88,7 +92,7 @@ fn local_options(options: &ModelOptions) -> super::LocalOptions {
         query_prefix: options.query_prefix.clone(),
         document_prefix: options.document_prefix.clone(),
         refuse_long: options.refuse_long,
-        full_precision: false,
+        full_precision: options.full_precision,
     }
 }
 

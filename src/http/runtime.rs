@@ -89,13 +89,14 @@ mod tests {
 
     #[test]
     fn timers_run_in_any_executor() {
-        let wait = || tokio::time::sleep(Duration::from_millis(5));
+        let wait = || async { tokio::time::sleep(Duration::from_millis(5)).await };
         block_on(wait()).unwrap();
-        futures_util::future::FutureExt::now_or_never(Driven::new(wait()).unwrap());
+        // Dropped before it is done.
+        assert!(futures_util::future::FutureExt::now_or_never(Driven::new(wait()).unwrap()).is_none());
         // A runtime of one thread, without timers of its own.
         let other = Builder::new_current_thread().build().unwrap();
-        other.block_on(Driven::new(async { wait().await }).unwrap());
-        other.block_on(async { block_on(async { wait().await }).unwrap() });
+        other.block_on(Driven::new(wait()).unwrap());
+        other.block_on(async { block_on(wait()).unwrap() });
         assert_eq!(block_on(spawn_blocking(|| 7)).unwrap(), Some(7));
     }
 }

@@ -30,6 +30,9 @@ pub struct ModelArgs {
     /// Refuse texts that are too long for the model, instead of cutting them
     #[arg(long)]
     pub refuse_long: bool,
+    /// Run transformers in f32 throughout: half as fast, and without the last small error of 8-bit products
+    #[arg(long)]
+    pub full_precision: bool,
     /// Use models of the hub only as far as they were fetched before
     #[arg(long)]
     pub offline: bool,
