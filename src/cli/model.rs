@@ -51,6 +51,8 @@ pub fn stored_or_named(args: &ModelArgs, stored: &ModelIdentity) -> Result<Model
     // What is not said again is as it was.
     let again = |given: &Option<String>, was: &str| Some(given.clone().unwrap_or_else(|| was.to_owned()));
     let mut args = args.clone();
+    // A collection may come from anywhere: what it names is downloaded only for who names it too.
+    args.offline |= args.model.is_none();
     if !is_remote(name) {
         args.dimensions = args.dimensions.or(Some(stored.dim));
         if !name.starts_with("builtin") {

@@ -59,7 +59,8 @@ pub(super) fn fetch(repository: &str, options: &HubOptions) -> Result<PathBuf, E
     let variable = std::env::var(OFFLINE).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     if options.offline || variable {
         return Err(failed(format!(
-            "it was not fetched before, and nothing may be fetched (--offline, {OFFLINE}); run once with the network"
+            "it was not fetched before, and nothing may be fetched now (--offline, {OFFLINE}, or only a collection names it); \
+             run once with --model hf::{repository} and the network"
         )));
     }
     // The client trusts what it talks to: an answer without a header that it wants stops it.
