@@ -75,12 +75,12 @@ fn list(dir: &Path, out: &mut Vec<std::path::PathBuf>) {
 #[test]
 fn entries_grow_old() {
     let server = Server::good();
-    let cache = CacheConfig::InMemory { max_size: 100, ttl: 1 }.open().unwrap();
+    let cache = CacheConfig::InMemory { max_size: 100, ttl: 3 }.open().unwrap();
     let ask =
         || server.model(|o| o.cache = Some(cache.clone())).embed(&["a"], Role::Document).unwrap().whole().unwrap();
     ask();
     assert!(ask().usage.cache_hit());
-    std::thread::sleep(Duration::from_millis(1200));
+    std::thread::sleep(Duration::from_millis(3200));
     assert!(!ask().usage.cache_hit());
     for bad in [CacheConfig::InMemory { max_size: 1, ttl: -1 }, CacheConfig::File { dir: "x".into(), ttl: -5 }] {
         assert!(matches!(bad.open(), Err(CacheError::Setting { name: "ttl", .. })));
@@ -220,13 +220,13 @@ fn in_a_redis_server() {
     pays_once(&|| CacheConfig::Redis { url: url.clone(), ttl: 0 }.open().unwrap());
     // Entries that grow old there.
     let server = Server::good();
-    let cache = CacheConfig::Redis { url: url.clone(), ttl: 1 }.open().unwrap();
+    let cache = CacheConfig::Redis { url: url.clone(), ttl: 3 }.open().unwrap();
     let ask = |cache: &Arc<dyn Cache>| {
         server.model(|o| o.cache = Some(cache.clone())).embed(&["old"], Role::Document).unwrap().whole().unwrap()
     };
     ask(&cache);
     assert!(ask(&cache).usage.cache_hit());
-    std::thread::sleep(Duration::from_millis(1300));
+    std::thread::sleep(Duration::from_millis(3300));
     assert!(!ask(&cache).usage.cache_hit());
     // A password that is wrong slows, and is told without itself.
     let wrong = CacheConfig::Redis { url: redis.url("wr0ng-word"), ttl: 0 }.open().unwrap();

@@ -151,7 +151,7 @@ fn connections_that_break_are_made_anew() {
 fn a_server_that_says_nothing_is_given_up() {
     let url = raw(|_, stream| {
         thread::spawn(move || {
-            thread::sleep(Duration::from_secs(5));
+            thread::sleep(Duration::from_secs(60));
             drop(stream);
         });
     });
@@ -159,7 +159,7 @@ fn a_server_that_says_nothing_is_given_up() {
     let model = model_at(url, |o| (o.timeout, o.retry.repeats) = (Duration::from_millis(150), 1));
     let failure = source(model.embed(&["a"], Role::Document).unwrap().failure.unwrap());
     assert!(matches!(failure, HttpError::Timeout { attempts: 2, .. }), "{failure:?}");
-    assert!(started.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -240,10 +240,10 @@ fn rates_are_kept() {
     // 300 a minute are five a second.
     let requests = RateLimit { requests_per_minute: Some(300), ..RateLimit::default() };
     let took = spread(requests, 6);
-    assert!((900..4000).contains(&took.as_millis()), "{took:?}");
+    assert!((900..20_000).contains(&took.as_millis()), "{took:?}");
     // The first minute's share of 60 texts goes at once, and then one a second.
     let each = gyeol::embed::estimated_tokens("t10") as u32;
     let tokens = RateLimit { tokens_per_minute: Some(each * 60), ..RateLimit::default() };
     let took = spread(tokens, 62);
-    assert!((900..4000).contains(&took.as_millis()), "{took:?}");
+    assert!((900..20_000).contains(&took.as_millis()), "{took:?}");
 }
