@@ -21,6 +21,6 @@ pub(crate) use encoder::Encoder;
 pub(crate) use linear::{Linear, Precision};
 #[cfg(feature = "rerank")]
 pub(crate) use pointwise::gelu;
-pub(crate) use sequences::{Sequences, Tokens};
+pub(crate) use sequences::{Sequences, Tokens, check_table, guarded};
 pub(crate) use tasks::tasks;
 pub(crate) use weights::Weights;

@@ -117,7 +117,7 @@ struct Normalizer {
 
 /// A table of characters begins with its own length, and the tokeniser takes memory for that length
 /// unseen, 8 GiB at most; where there is not so much, the process ends.
-fn check_table(json: &[u8]) -> Result<(), String> {
+pub(crate) fn check_table(json: &[u8]) -> Result<(), String> {
     let probe: Probe = serde_json::from_slice(json).map_err(|e| e.to_string())?;
     let mut left: Vec<Normalizer> = probe.normalizer.into_iter().collect();
     while let Some(normalizer) = left.pop() {
@@ -150,7 +150,7 @@ fn stated_length(base64: &[u8]) -> Option<usize> {
 
 /// Runs the tokeniser. It trusts its file: a table of characters that is damaged makes it index out
 /// of bounds. Nothing of it is changed by a call, so it can be used again.
-fn guarded<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|_| Err("tokenizer.json is damaged: the tokeniser stopped; take the file anew".to_owned()))
 }

@@ -14,6 +14,7 @@ use tokenizers::{Encoding, Tokenizer};
 
 use crate::embed::{Answer, Embeddings};
 use crate::error::{EmbedError, ModelError};
+use crate::transformer::{check_table, guarded};
 use crate::vectors::{Vectors, normalize};
 
 /// Texts that one thread takes at a time.
@@ -81,7 +82,9 @@ impl StaticRows {
         let path = folder.join("tokenizer.json");
         let json = fs::read(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
         let broken = |reason: String| ModelError::file(&path, reason);
-        let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|e| broken(format!("not a tokeniser: {e}")))?;
+        check_table(&json).map_err(|reason| broken(format!("not a tokeniser: {reason}")))?;
+        let parsed = guarded(|| Tokenizer::from_bytes(&json).map_err(|e| e.to_string()));
+        let mut tokenizer = parsed.map_err(|e| broken(format!("not a tokeniser: {e}")))?;
         tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
         tokenizer.with_padding(None);
         let (largest, n) = (tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize, rows.len() / dim);
@@ -107,7 +110,7 @@ impl StaticRows {
     }
 
     fn encode(&self, text: &str) -> Result<Encoding, String> {
-        self.tokenizer.encode_fast(text, false).map_err(|e| e.to_string())
+        guarded(|| self.tokenizer.encode_fast(text, false).map_err(|e| e.to_string()))
     }
 
     /// The vectors of texts, each with `prefix` before it.
