@@ -36,7 +36,7 @@ impl Embedder for Letters {
         let rows: Vec<f32> = texts.iter().flat_map(row).collect();
         let vectors = Vectors::new(rows, 4)
             .map_err(|e| EmbedError::Answer { model: self.0.name.clone(), reason: e.to_string() })?;
-        Ok(Embeddings { vectors, answers: vec![Answer::Embedded; texts.len()] })
+        Ok(Embeddings::new(vectors, vec![Answer::Embedded; texts.len()]))
     }
 
     fn count_tokens(&self, text: &str) -> usize {
