@@ -107,6 +107,12 @@ impl Collection {
         &self.path
     }
 
+    /// What texts and queries are embedded by.
+    #[cfg(feature = "chat")]
+    pub(crate) fn embedder(&self) -> &dyn Embedder {
+        self.embedder.as_ref()
+    }
+
     /// How documents are cut.
     pub fn chunk(&self) -> ChunkSize {
         self.manifest(|m| m.chunk())

@@ -7,6 +7,7 @@ mod cluster;
 mod embed;
 mod filter;
 mod http;
+mod llm;
 mod picture;
 mod rerank;
 
@@ -17,6 +18,7 @@ pub use cluster::ClusterError;
 pub use embed::EmbedError;
 pub use filter::FilterError;
 pub use http::{CacheError, HttpError};
+pub use llm::LlmError;
 pub use picture::PictureError;
 pub use rerank::{ModelError, RerankError};
 
@@ -39,6 +41,9 @@ pub enum Error {
     /// Text that cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// A chat model that cannot be asked, or an answer that cannot be used.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
     /// A cache that cannot be opened as asked.
     #[error(transparent)]
     Cache(#[from] CacheError),

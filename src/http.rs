@@ -11,15 +11,26 @@
 
 mod base_url;
 mod client;
+mod endpoint;
+#[cfg(feature = "chat")]
+mod frames;
 mod key;
 mod limits;
 mod message;
 mod retry;
 mod runtime;
+mod tokens;
 
 pub use base_url::BaseUrl;
+#[cfg(feature = "chat")]
+pub(crate) use client::Incoming;
 pub(crate) use client::{Client, ClientOptions, Effort, Failure};
+pub(crate) use endpoint::Known;
+#[cfg(feature = "chat")]
+pub(crate) use frames::{Frame, Frames, Framing};
 pub use key::{Key, KeySource};
 pub use limits::RateLimit;
 pub use retry::Retry;
 pub(crate) use runtime::{Driven, block_on, spawn_blocking};
+pub(crate) use tokens::cut_to_tokens;
+pub use tokens::estimated_tokens;

@@ -30,9 +30,13 @@ pub mod error;
 #[cfg(feature = "providers")]
 pub mod http;
 pub mod index;
+#[cfg(feature = "chat")]
+pub mod llm;
 pub mod metric;
 #[cfg(feature = "picture")]
 pub mod picture;
+#[cfg(all(feature = "collection", feature = "chat"))]
+pub mod rag;
 #[cfg(feature = "collection")]
 pub mod rerank;
 pub mod store;

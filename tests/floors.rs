@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may use.
-const FLOORS: [(&str, &[&str]); 15] = [
+const FLOORS: [(&str, &[&str]); 17] = [
     ("error", &[]),
     ("vectors", &["error"]),
     ("metric", &["error", "vectors"]),
@@ -17,8 +17,10 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("http", &["error"]),
     ("cache", &["error"]),
     ("embed", &["error", "vectors", "transformer", "http", "cache"]),
+    ("llm", &["error", "http", "cache"]),
     ("rerank", &["error", "transformer"]),
     ("collection", &["error", "vectors", "metric", "store", "index", "text", "embed", "rerank", "cluster"]),
+    ("rag", &["error", "vectors", "http", "embed", "collection", "llm"]),
     ("cli", &[]),
 ];
 

@@ -19,9 +19,9 @@ use super::name::ModelName;
 use super::{EmbedProgress, Embedder, Embeddings, ModelIdentity, Role, Usage, known};
 use crate::cache::Cache;
 use crate::error::{EmbedError, HttpError};
-use crate::http::{BaseUrl, Client, ClientOptions, Driven, Key, RateLimit, Retry, block_on};
+use crate::http::{BaseUrl, Client, ClientOptions, Driven, Key, Known, RateLimit, Retry, block_on};
 
-pub use self::plan::tokens as estimated_tokens;
+pub use crate::http::estimated_tokens;
 
 /// What goes into one request, at most. `None` is what the provider states; 0 is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -202,36 +202,24 @@ impl Remote {
             return Err(ModelName::unknown(name));
         };
         let broken = |reason: String| EmbedError::Setting { model: name.to_owned(), reason };
-        let given = options
-            .base_url
-            .clone()
-            .or_else(|| variable(provider.base_url_variables))
-            .or(provider.base_url.map(str::to_owned));
-        let given = given.ok_or_else(|| {
-            broken(format!(
-                "no base URL; give one (--base-url URL), or set {}",
-                provider.base_url_variables.join(" or ")
-            ))
-        })?;
-        let base_url = BaseUrl::new(&given).map_err(|e| broken(e.to_string()))?;
+        let known = Known {
+            name: provider.name,
+            base_url: provider.base_url,
+            base_url_variables: provider.base_url_variables,
+            key_variables: provider.key_variables,
+            needs_key: provider.needs_key,
+        };
+        let base_url = known.base_url(options.base_url.as_deref()).map_err(&broken)?;
         let actual = provider.at(&base_url);
         check(&options).map_err(&broken)?;
-        let key = match &options.key {
-            Some(key) => Some(key.clone()),
-            None => Key::find(actual.name, &[actual.key_variables, provider.key_variables].concat())
-                .map_err(|e| broken(e.to_string()))?,
-        };
-        if key.is_none() && provider.needs_key && !base_url.is_loopback() {
-            let variable = provider.key_variables.first().copied().unwrap_or_default();
-            return Err(broken(format!(
-                "no key; set {variable}, or write it to the file of keys (mode 0600): {} = \"...\"",
-                provider.name
-            )));
-        }
+        let variables = [actual.key_variables, provider.key_variables].concat();
+        let known = Known { key_variables: &variables, ..known };
+        let key = known.key(options.key.as_ref(), actual.name, &base_url).map_err(&broken)?;
         let client = ClientOptions {
             base_url: base_url.clone(),
             key,
             key_header: actual.key_header,
+            headers: &[],
             timeout: options.timeout,
             retry: options.retry,
             rate_limit: options.rate_limit,
@@ -378,10 +366,6 @@ pub struct ProviderInfo {
     pub bytes: usize,
     /// Tokens of one text.
     pub text_tokens: usize,
-}
-
-fn variable(names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 fn check(options: &RemoteOptions) -> Result<(), String> {

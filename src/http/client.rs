@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::redirect::Policy;
 use reqwest::{Request, Response, StatusCode};
 use tracing::{debug, trace};
+use url::Url;
 
 use super::limits::Limiter;
 use super::message::{Said, of_status};
@@ -18,6 +19,8 @@ const LONGEST_ANSWER: usize = 512 << 20;
 /// Of an answer that is an error, so much is read.
 const LONGEST_ERROR: usize = 64 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer that comes piece by piece may take so long in all.
+const LONGEST_STREAM: Duration = Duration::from_secs(24 * 3600);
 
 /// How a [`Client`] is made.
 pub(crate) struct ClientOptions {
@@ -25,6 +28,8 @@ pub(crate) struct ClientOptions {
     pub key: Option<Key>,
     /// The header that the key goes into; `None` is `Authorization: Bearer KEY`.
     pub key_header: Option<&'static str>,
+    /// Headers that every request has.
+    pub headers: &'static [(&'static str, &'static str)],
     pub timeout: Duration,
     pub retry: Retry,
     pub rate_limit: RateLimit,
@@ -60,10 +65,17 @@ pub(crate) enum Failure {
 
 /// What one attempt led to.
 enum Attempt {
-    Answer(Vec<u8>),
+    Answer(Received),
     /// May pass by itself; the server asks for a wait.
     Again(Trouble, Option<Duration>),
     Failed(Failure),
+}
+
+/// An answer that is none of an error.
+enum Received {
+    Whole(Vec<u8>),
+    /// Only its head has been read.
+    Open(Response),
 }
 
 enum Trouble {
@@ -81,6 +93,9 @@ impl Client {
         options.retry.validate()?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in options.headers {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
         if let Some(key) = &options.key {
             let (name, value) = match options.key_header {
                 Some(name) => (HeaderName::from_static(name), key.expose().to_owned()),
@@ -114,8 +129,42 @@ impl Client {
 
     /// Posts JSON to a path, again and again where that may help. `tokens` are counted by the rate limit.
     pub async fn post(&self, path: &str, body: Vec<u8>, tokens: u64, effort: &mut Effort) -> Result<Vec<u8>, Failure> {
+        match self.send(self.base_url.join(path), body, tokens, effort, true).await? {
+            Received::Whole(answer) => Ok(answer),
+            Received::Open(_) => Err(Failure::Fatal(self.body_error("it was not read".to_owned()))),
+        }
+    }
+
+    /// [`Client::post`] for an answer that is read piece by piece. It is sent again only while nothing was answered.
+    #[cfg(feature = "chat")]
+    pub async fn open(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        body: Vec<u8>,
+        tokens: u64,
+        effort: &mut Effort,
+    ) -> Result<Incoming, Failure> {
+        let mut url = self.base_url.join(path);
+        url.set_query(query);
+        match self.send(url, body, tokens, effort, false).await? {
+            Received::Open(response) => {
+                Ok(Incoming { response, host: self.base_url.host(), timeout: self.timeout, received: 0 })
+            }
+            Received::Whole(_) => Err(Failure::Fatal(self.body_error("it was read already".to_owned()))),
+        }
+    }
+
+    async fn send(
+        &self,
+        url: Url,
+        body: Vec<u8>,
+        tokens: u64,
+        effort: &mut Effort,
+        is_whole: bool,
+    ) -> Result<Received, Failure> {
         // Copies of it share the body.
-        let request = self.http.post(self.base_url.join(path)).body(body).build();
+        let request = self.http.post(url).body(body).build();
         let request = request.map_err(|e| Failure::Fatal(HttpError::Client { reason: e.without_url().to_string() }))?;
         let mut waits = self.retry.waits();
         let mut attempts = 0;
@@ -126,7 +175,7 @@ impl Client {
             let copy = request.try_clone().ok_or_else(|| {
                 Failure::Fatal(HttpError::Client { reason: "a body that cannot be sent again".to_owned() })
             })?;
-            let (trouble, asked) = match self.once(copy).await {
+            let (trouble, asked) = match self.once(copy, is_whole).await {
                 Attempt::Answer(answer) => return Ok(answer),
                 Attempt::Failed(failure) => return Err(failure),
                 Attempt::Again(trouble, asked) => (trouble, asked),
@@ -144,17 +193,25 @@ impl Client {
         }
     }
 
-    async fn once(&self, request: Request) -> Attempt {
+    async fn once(&self, mut request: Request, is_whole: bool) -> Attempt {
         let started = Instant::now();
-        let response = match self.http.execute(request).await {
-            Ok(response) => response,
-            Err(error) => return trouble_of(error),
+        if !is_whole {
+            // The client's time-out is of the whole answer; here each piece has its own.
+            *request.timeout_mut() = Some(LONGEST_STREAM);
+        }
+        let response = match tokio::time::timeout(self.timeout, self.http.execute(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return trouble_of(error),
+            Err(_) => return Attempt::Again(Trouble::Timeout, None),
         };
         let status = response.status();
         trace!(host = self.base_url.host(), status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
+        if status.is_success() && !is_whole {
+            return Attempt::Answer(Received::Open(response));
+        }
         if status.is_success() {
             return match read(response, LONGEST_ANSWER).await {
-                Ok((answer, true)) => Attempt::Answer(answer),
+                Ok((answer, true)) => Attempt::Answer(Received::Whole(answer)),
                 Ok((_, false)) => {
                     Attempt::Failed(Failure::Fatal(self.body_error(format!("over {LONGEST_ANSWER} bytes"))))
                 }
@@ -220,17 +277,55 @@ async fn read(mut response: Response, limit: usize) -> reqwest::Result<(Vec<u8>,
     Ok((body, true))
 }
 
+/// An answer that comes piece by piece. Dropping it closes its connection.
+#[cfg(feature = "chat")]
+pub(crate) struct Incoming {
+    response: Response,
+    host: String,
+    timeout: Duration,
+    received: usize,
+}
+
+#[cfg(feature = "chat")]
+impl Incoming {
+    /// The next bytes; `None` at the end.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, HttpError> {
+        let piece = match tokio::time::timeout(self.timeout, self.response.chunk()).await {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => {
+                let reason = format!("the connection broke: {}", innermost(&error.without_url()));
+                return Err(HttpError::Connection { host: self.host.clone(), reason, attempts: 1 });
+            }
+            Err(_) => return Err(HttpError::Timeout { host: self.host.clone(), timeout: self.timeout, attempts: 1 }),
+        };
+        self.received += piece.as_ref().map_or(0, |piece| piece.len());
+        if self.received > LONGEST_ANSWER {
+            return Err(self.body_error(format!("over {LONGEST_ANSWER} bytes")));
+        }
+        Ok(piece.map(Vec::from))
+    }
+
+    /// An answer that cannot be read.
+    pub fn body_error(&self, reason: String) -> HttpError {
+        HttpError::Body { host: self.host.clone(), reason }
+    }
+}
+
+/// The innermost error says most; the outer ones repeat the URL.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
 /// A request that brought no answer: the network may do better the next time.
 fn trouble_of(error: reqwest::Error) -> Attempt {
     if error.is_timeout() {
         return Attempt::Again(Trouble::Timeout, None);
     }
-    // The innermost error says most; the outer ones repeat the URL.
     let error = error.without_url();
-    let mut innermost: &dyn std::error::Error = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
     let what = if error.is_connect() { "no connection" } else { "the connection broke" };
-    Attempt::Again(Trouble::Connection(format!("{what}: {innermost}")), None)
+    Attempt::Again(Trouble::Connection(format!("{what}: {}", innermost(&error))), None)
 }

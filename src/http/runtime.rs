@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+#[cfg(feature = "chat")]
+use futures_util::Stream;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::HttpError;
@@ -37,8 +39,8 @@ pub(crate) struct Driven<F> {
     future: Pin<Box<F>>,
 }
 
-impl<F: Future> Driven<F> {
-    /// Wraps a future.
+impl<F> Driven<F> {
+    /// Wraps a future, or a stream.
     pub fn new(future: F) -> Result<Self, HttpError> {
         Ok(Driven { handle: handle()?, future: Box::pin(future) })
     }
@@ -51,6 +53,18 @@ impl<F: Future> Future for Driven<F> {
         let handle = self.handle.clone();
         let _entered = handle.enter();
         self.future.as_mut().poll(context)
+    }
+}
+
+/// [`Driven`] for a stream.
+#[cfg(feature = "chat")]
+impl<S: Stream> Stream for Driven<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let handle = self.handle.clone();
+        let _entered = handle.enter();
+        self.future.as_mut().poll_next(context)
     }
 }
 

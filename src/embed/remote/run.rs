@@ -16,7 +16,7 @@ use super::{OnProgress, Outcome, Remote};
 use crate::cache::CacheKey;
 use crate::embed::{Answer, EmbedProgress, Embeddings, Refusal, Role, Usage};
 use crate::error::{EmbedError, HttpError};
-use crate::http::{Effort, Failure, spawn_blocking};
+use crate::http::{Effort, Failure, cut_to_tokens, estimated_tokens, spawn_blocking};
 use crate::vectors::{Vectors, normalize};
 
 /// Entries of the cache that are read in one go.
@@ -146,17 +146,17 @@ fn prepare<'a>(remote: &Remote, texts: &[&'a str], role: Role) -> Prepared<'a> {
         let mut text = if prefix.is_empty() { Cow::Borrowed(text) } else { Cow::Owned([prefix, text].concat()) };
         let most = remote.caps.text_tokens;
         // No text has more tokens than bytes, by this estimate either.
-        if most > 0 && text.len() >= most && plan::tokens(&text) > most {
+        if most > 0 && text.len() >= most && estimated_tokens(&text) > most {
             if options.refuse_long {
                 let reason = format!(
                     "it has up to {} tokens, and the model takes {most}; cut it, or allow cutting",
-                    plan::tokens(&text)
+                    estimated_tokens(&text)
                 );
                 prepared.answers[index] = Answer::Refused;
                 prepared.refusals.push(Refusal { index, reason });
                 continue;
             }
-            text = Cow::Owned(plan::cut(&text, most).to_owned());
+            text = Cow::Owned(cut_to_tokens(&text, most).to_owned());
         }
         let key = kept::key(&hasher, &text);
         let items = &mut prepared.items;
@@ -362,7 +362,7 @@ impl Call<'_> {
     /// Makes a text half as long; false when it was cut often enough.
     fn cut_again(&self, item: usize, cuts: &mut HashMap<usize, String>) -> bool {
         let before = cuts.get(&item).map_or(&*self.items[item].text, String::as_str);
-        let half = plan::cut(before, plan::tokens(before) / 2).trim_end().to_owned();
+        let half = cut_to_tokens(before, estimated_tokens(before) / 2).trim_end().to_owned();
         let whole = &self.items[item].text;
         if half.trim().is_empty() || half.len() < whole.len() >> CUTS {
             return false;
@@ -388,7 +388,7 @@ impl Call<'_> {
         };
         let text = |item: &usize| cuts.get(item).map_or(&*self.items[*item].text, String::as_str);
         let texts: Vec<&str> = part.iter().map(text).collect();
-        let tokens: u64 = texts.iter().map(|text| plan::tokens(text) as u64).sum();
+        let tokens: u64 = texts.iter().map(|text| estimated_tokens(text) as u64).sum();
         let mut effort = Effort::default();
         let answer = remote.client.post(&ask.path(), ask.body(&texts), tokens, &mut effort).await;
         done.usage.requests += effort.requests;
