@@ -3,7 +3,9 @@
 //! stdout is data, stderr is everything else. A broken pipe (`| head -1`) ends the run quietly.
 
 mod args;
+mod ask;
 mod bench;
+mod chat;
 mod cluster;
 mod duplicates;
 mod embed;
@@ -78,6 +80,8 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
     match command {
         Command::Index(args) => index::run(args),
         Command::Search(args) => search::run(args),
+        Command::Ask(args) => ask::run(args),
+        Command::Chat(args) => chat::run(args),
         Command::Duplicates(args) => duplicates::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Map(args) => map::run(args),

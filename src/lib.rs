@@ -5,6 +5,7 @@
 //! - [`Hnsw`] and [`Flat`] hold vectors only: build, save, map, search.
 //! - [`cluster`] groups rows: k-means, and with features PCA, layouts and other algorithms.
 //! - [`embed`] turns texts into vectors, with a model that is compiled in.
+//! - With the feature `chat`, `llm` asks chat models, and `rag` answers from a collection.
 //!
 //! | feature | gives |
 //! |---|---|
@@ -13,6 +14,7 @@
 //! | `builtin` | the built-in English + Korean model |
 //! | `cluster` | principal components, t-SNE, other libraries' clustering |
 //! | `picture` | maps as a page, SVG and PNG |
+//! | `chat` | chat models; with `collection`, answers from it |
 //! | `cli` (default) | all of these, and the `gyeol` binary |
 //! | `rerank` | `collection`, and cross-encoders that are loaded from a folder |
 //!

@@ -70,7 +70,7 @@ pub use self::prices::{ChatPrice, ChatPrices};
 pub use self::provider::{ChatProvider, providers};
 pub use self::router::{Processor, Routed, Router};
 pub use self::sentences::Sentences;
-pub use self::stream::{AnswerStream, AsyncAnswerStream, SentenceStream, StreamEvent, StreamOptions};
+pub use self::stream::{AnswerStream, AsyncAnswerStream, SentenceStream, StopHandle, StreamEvent, StreamOptions};
 pub use self::template::Template;
 pub use self::tool::Tool;
 /// What tools derive the schema of their arguments with.

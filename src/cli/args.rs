@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod chat;
 mod cluster;
 mod map;
 mod model;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gyeol::Effort;
 use gyeol::collection::Sample;
 
+pub use chat::{AskArgs, ChatArgs, ChatModelArgs, RetrievalArgs};
 pub use cluster::{AlgorithmArg, ClusterArgs};
 pub use map::{LayoutArg as MapLayoutArg, MapArgs, PcaArgs};
 pub use model::{DoctorArgs, KeyArgs, ModelArgs, ModelsArgs};
@@ -34,6 +36,10 @@ pub enum Command {
     Index(IndexArgs),
     /// Find texts by meaning and by words
     Search(SearchArgs),
+    /// Answer a question from the texts that fit it, by a chat model or with quotations
+    Ask(AskArgs),
+    /// Talk with a chat model over the texts of a collection
+    Chat(ChatArgs),
     /// List groups of texts that say nearly the same
     Duplicates(DuplicatesArgs),
     /// Group documents, or vectors of a file, by what they mean

@@ -1,5 +1,6 @@
 //! `gyeol cluster`.
 
+mod titles;
 mod vectors;
 
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use gyeol::collection::{ClusterProgress, Clusters, Corpus, Topic};
 use gyeol::vectors::npy;
 use serde_json::{Value, json};
 
+use self::titles::Title;
 use super::args::ClusterArgs;
 use super::failure::{Failure, USAGE};
 use super::stop::Stop;
@@ -46,6 +48,8 @@ fn of_collection(args: &ClusterArgs) -> Result<Outcome, Failure> {
     if args.corpus.assign {
         return assign(&mut collection, args);
     }
+    // A model that cannot be asked is told of before the work is done.
+    let llm = args.titles.titles.then(|| titles::llm(args)).transpose()?;
     let stop = Stop::on_ctrl_c()?;
     let before = collection.saved_clusters()?;
     let mut clustering = collection.clustering().algorithm(args.algorithm()).count(args.k.0).seed(args.seed);
@@ -68,12 +72,13 @@ fn of_collection(args: &ClusterArgs) -> Result<Outcome, Failure> {
     if args.corpus.write {
         write(&mut collection, &clusters)?;
     }
+    let titles = llm.map(|llm| titles::of(&llm, &clusters)).unwrap_or_default();
     if args.json {
-        print::json(&as_json(args, &clusters))?;
+        print::json(&as_json(args, &clusters, &titles))?;
     } else {
-        print::out(|out| show(out, &clusters))?;
+        print::out(|out| show(out, &clusters, &titles))?;
     }
-    Ok(Outcome::Done)
+    titles::outcome(&titles)
 }
 
 /// Sets every document's cluster, and keeps the centroids.
@@ -128,7 +133,7 @@ fn documents(corpus: &Corpus, labels: &[i32]) -> Vec<Value> {
     corpus.documents.iter().zip(labels).map(line).collect()
 }
 
-fn as_json(args: &ClusterArgs, clusters: &Clusters) -> Value {
+fn as_json(args: &ClusterArgs, clusters: &Clusters, titles: &[Title]) -> Value {
     let shown = |places: &[(usize, f32)]| -> Vec<Value> {
         let line = |&(place, score): &(usize, f32)| {
             let document = &clusters.corpus.documents[place];
@@ -136,12 +141,13 @@ fn as_json(args: &ClusterArgs, clusters: &Clusters) -> Value {
         };
         places.iter().map(line).collect()
     };
-    let topic = |topic: &Topic| {
+    let topic = |(at, topic): (usize, &Topic)| {
         let words: Vec<Value> = topic.words.iter().map(|w| json!({"word": w.word, "weight": w.weight})).collect();
         json!({
             "id": topic.id,
             "size": topic.size,
             "label": topic.label(),
+            "title": titles.get(at).and_then(|title| title.as_ref().ok()),
             "words": words,
             "cohesion": topic.cohesion,
             "representatives": shown(&topic.representatives),
@@ -155,7 +161,7 @@ fn as_json(args: &ClusterArgs, clusters: &Clusters) -> Value {
         "seed": args.seed,
         "inertia": clusters.inertia,
         "noise": clusters.labels.iter().filter(|&&label| label < 0).count(),
-        "clusters": clusters.topics.iter().map(topic).collect::<Vec<_>>(),
+        "clusters": clusters.topics.iter().enumerate().map(topic).collect::<Vec<_>>(),
         "choice": clusters.chosen.as_ref().map(choice),
         "documents": documents(&clusters.corpus, &clusters.labels),
     })
@@ -180,7 +186,7 @@ fn show_choice(out: &mut dyn Write, chosen: &ChosenK) -> io::Result<()> {
     writeln!(out)
 }
 
-fn show(out: &mut dyn Write, clusters: &Clusters) -> io::Result<()> {
+fn show(out: &mut dyn Write, clusters: &Clusters, titles: &[Title]) -> io::Result<()> {
     if let Some(chosen) = &clusters.chosen {
         show_choice(out, chosen)?;
     }
@@ -191,7 +197,7 @@ fn show(out: &mut dyn Write, clusters: &Clusters) -> io::Result<()> {
         write!(out, ", {noise} of them noise")?;
     }
     writeln!(out)?;
-    for topic in &clusters.topics {
+    for (at, topic) in clusters.topics.iter().enumerate() {
         let words: Vec<_> = topic.words.iter().map(|w| print::shown(&w.word)).collect();
         writeln!(
             out,
@@ -201,6 +207,9 @@ fn show(out: &mut dyn Write, clusters: &Clusters) -> io::Result<()> {
             topic.cohesion,
             words.join(", ")
         )?;
+        if let Some(Ok(title)) = titles.get(at) {
+            writeln!(out, "     “{}”", print::shown(title))?;
+        }
         let mut near = topic.representatives.iter().map(|shown| (' ', shown));
         near.try_for_each(|near| show_document(out, clusters, near))?;
         let mut far = topic.outliers.iter().map(|shown| ('!', shown));

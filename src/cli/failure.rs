@@ -5,7 +5,7 @@ use std::io;
 use super::print::shown;
 use gyeol::Error;
 use gyeol::error::{
-    CacheError, ClusterError, CollectionError, EmbedError, IndexError, StoreError, TextError, VectorsError,
+    CacheError, ClusterError, CollectionError, EmbedError, IndexError, LlmError, StoreError, TextError, VectorsError,
 };
 
 pub const NOTHING_FOUND: u8 = 1;
@@ -52,6 +52,9 @@ impl From<Error> for Failure {
             Error::Embed(
                 EmbedError::UnknownModel { .. } | EmbedError::ChatOnly { .. } | EmbedError::Setting { .. },
             ) => USAGE,
+            Error::Llm(LlmError::NothingFound) => NOTHING_FOUND,
+            Error::Llm(LlmError::Http { .. } | LlmError::Truncated { .. } | LlmError::Rounds { .. }) => PROVIDER,
+            Error::Llm(LlmError::Choice { .. } | LlmError::NoRoute { .. }) => PROVIDER,
             Error::Cache(CacheError::Setting { .. }) => USAGE,
             Error::Cache(_) => IO,
             Error::Embed(_) | Error::Model(_) | Error::Rerank(_) => PROVIDER,

@@ -146,20 +146,19 @@ fn cache(args: &ModelArgs) -> Option<(CacheConfig, bool)> {
     let named = args.cache.is_some() || ttl != 0;
     match &args.cache {
         _ if args.no_cache => None,
-        Some(place) => {
-            let text = place.to_string_lossy();
-            let is_url =
-                ["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| text.starts_with(scheme));
-            Some((
-                if is_url {
-                    CacheConfig::Redis { url: text.into_owned(), ttl }
-                } else {
-                    CacheConfig::File { dir: place.clone(), ttl }
-                },
-                named,
-            ))
-        }
+        Some(place) => Some((cache_at(place, ttl), named)),
         None => default_cache().map(|dir| (CacheConfig::File { dir, ttl }, named)),
+    }
+}
+
+/// The cache at a place that was typed: a server's URL, or a folder.
+pub fn cache_at(place: &Path, ttl: i64) -> CacheConfig {
+    let text = place.to_string_lossy();
+    let schemes = ["redis://", "rediss://", "redis+unix://", "unix://"];
+    if schemes.iter().any(|scheme| text.starts_with(scheme)) {
+        CacheConfig::Redis { url: text.into_owned(), ttl }
+    } else {
+        CacheConfig::File { dir: place.to_owned(), ttl }
     }
 }
 

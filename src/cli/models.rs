@@ -24,7 +24,11 @@ pub fn models_run(args: &ModelsArgs) -> Result<Outcome, Failure> {
         let first = json!({"name": own.name, "dim": own.dim, "text_tokens": null, "usd_per_million_tokens": 0.0});
         let known: Vec<Value> = std::iter::once(first).chain(known).collect();
         let providers: Vec<Value> = Remote::providers().iter().map(provider_json).collect();
-        print::json(&json!({"schema": 1, "models": known, "providers": providers}))?;
+        let chat: Vec<Value> = gyeol::llm::providers()
+            .iter()
+            .map(|p| json!({"name": p.name, "base_url": p.base_url, "key_variables": p.key_variables, "needs_key": p.needs_key}))
+            .collect();
+        print::json(&json!({"schema": 1, "models": known, "providers": providers, "chat_providers": chat}))?;
         return Ok(Outcome::Done);
     }
     print::out(|out| {
@@ -52,6 +56,11 @@ pub fn models_run(args: &ModelsArgs) -> Result<Outcome, Failure> {
                 limit(p.bytes)
             )?;
         }
+        writeln!(out, "\n{:<18} {:<22} base URL", "chat provider", "key")?;
+        for p in gyeol::llm::providers() {
+            let key = p.key_variables.first().copied().unwrap_or_default();
+            writeln!(out, "{:<18} {key:<22} {}", p.name, p.base_url.unwrap_or("(--base-url)"))?;
+        }
         Ok(())
     })?;
     Ok(Outcome::Done)
@@ -71,9 +80,29 @@ fn provider_json(p: &ProviderInfo) -> Value {
     })
 }
 
+/// A provider that has a key, whatever its models are for.
+struct Keyed {
+    name: &'static str,
+    variables: &'static [&'static str],
+    needs_key: bool,
+}
+
+/// All of them, those that embed first.
+fn keyed() -> Vec<Keyed> {
+    let embed = Remote::providers().into_iter().map(|p| (p.name, p.key_variables, p.needs_key));
+    let chat = gyeol::llm::providers().into_iter().map(|p| (p.name, p.key_variables, p.needs_key));
+    let mut all: Vec<Keyed> = Vec::new();
+    for (name, variables, needs_key) in embed.chain(chat) {
+        if all.iter().all(|other| other.name != name) {
+            all.push(Keyed { name, variables, needs_key });
+        }
+    }
+    all
+}
+
 /// Where a provider's key is, in words; never the key.
-fn key_of(provider: &ProviderInfo) -> (bool, String) {
-    match Key::find(provider.name, provider.key_variables) {
+fn key_of(provider: &Keyed) -> (bool, String) {
+    match Key::find(provider.name, provider.variables) {
         Ok(Some(key)) => (true, key.source().to_string()),
         Ok(None) => (false, "none".to_owned()),
         Err(error) => (false, error.to_string()),
@@ -88,7 +117,8 @@ pub fn doctor(args: &DoctorArgs) -> Result<Outcome, Failure> {
 }
 
 fn keys(args: &DoctorArgs) -> Result<Outcome, Failure> {
-    let found: Vec<(ProviderInfo, (bool, String))> = Remote::providers().into_iter().map(|p| (p, key_of(&p))).collect();
+    let found: Vec<(Keyed, (bool, String))> =
+        keyed().into_iter().map(|p| (key_of(&p), p)).map(|(key, p)| (p, key)).collect();
     let file = Key::file().map(|path| path.display().to_string()).unwrap_or_default();
     let cache = model::default_cache().map(|path| path.display().to_string()).unwrap_or_default();
     if args.json {
@@ -116,7 +146,7 @@ fn examine(args: &DoctorArgs, name: &str) -> Result<Outcome, Failure> {
     (given.no_cache, given.cache, given.cache_ttl) = (true, None, 0);
     let started = Instant::now();
     let provider = name.split("::").next().unwrap_or_default();
-    let info = Remote::providers().into_iter().find(|p| p.name == provider);
+    let info = keyed().into_iter().find(|p| p.name == provider);
     let key = info.as_ref().map(key_of);
     let answered = model::open(&given, name).and_then(|model| {
         let answer = embed_many(&model.embedder, &[PROBE], Role::Query).map_err(Error::from)?;
@@ -159,7 +189,7 @@ fn examine(args: &DoctorArgs, name: &str) -> Result<Outcome, Failure> {
 }
 
 pub fn key(args: &KeyArgs) -> Result<Outcome, Failure> {
-    if !Remote::providers().iter().any(|p| p.name == args.provider) {
+    if !keyed().iter().any(|p| p.name == args.provider) {
         return Err(Failure::new(USAGE, format!("{}: no such provider; see `gyeol models`", args.provider)));
     }
     let refused = |error: gyeol::error::HttpError| Failure::new(PROVIDER, error.to_string());

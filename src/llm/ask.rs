@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
 use super::answer::Said;
 use super::message::Shape;
 use super::wire::{Asked, Reader};
@@ -72,11 +75,44 @@ impl Came {
 /// The whole answer to a turn.
 pub(super) async fn answer(llm: &Llm, turn: &Turn) -> Result<Answer, LlmError> {
     let started = Instant::now();
-    let result = came(llm, turn, started).await.map(|came| came.into_answer(llm));
+    let span = span(llm, false);
+    let result = came(llm, turn, started).instrument(span.clone()).await.map(|came| came.into_answer(llm));
+    record(&span, &result);
     if let Some(monitor) = &llm.monitor {
         monitor.record(llm.name(), &result, started.elapsed(), None);
     }
     result
+}
+
+/// The span of a question; what comes of it is put into its fields.
+pub(super) fn span(llm: &Llm, stream: bool) -> Span {
+    tracing::info_span!(
+        "chat",
+        model = llm.name(),
+        stream,
+        cache_hit = Empty,
+        prompt_tokens = Empty,
+        completion_tokens = Empty,
+        requests = Empty,
+        seconds = Empty,
+        error = Empty,
+    )
+}
+
+pub(super) fn record(span: &Span, result: &Result<Answer, LlmError>) {
+    match result {
+        Ok(answer) => {
+            span.record("cache_hit", answer.cache_hit);
+            span.record("prompt_tokens", answer.usage.prompt_tokens);
+            span.record("completion_tokens", answer.usage.completion_tokens);
+            span.record("requests", answer.requests);
+            span.record("seconds", answer.seconds);
+        }
+        // Errors hold no key; a text that broke off is not shown by them.
+        Err(error) => {
+            span.record("error", tracing::field::display(error));
+        }
+    }
 }
 
 async fn came(llm: &Llm, turn: &Turn, started: Instant) -> Result<Came, LlmError> {

@@ -6,7 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{Stream, StreamExt, unfold};
+use futures_util::future::AbortHandle;
+use futures_util::stream::{Abortable, Stream, StreamExt, abortable, unfold};
+
+use tracing::{Instrument, Span};
 
 use super::answer::Said;
 use super::ask::{self, Came, Turn};
@@ -56,6 +59,7 @@ struct Live {
     effort: Effort,
     started: Instant,
     first: Option<Duration>,
+    span: Span,
 }
 
 type Item = Result<StreamEvent, LlmError>;
@@ -177,6 +181,7 @@ impl Live {
     }
 
     fn tell(&self, result: &Result<Answer, LlmError>) {
+        ask::record(&self.span, result);
         if let Some(monitor) = &self.llm.monitor {
             monitor.record(self.llm.name(), result, self.started.elapsed(), self.first);
         }
@@ -219,7 +224,7 @@ impl Llm {
     /// # Errors
     /// As [`Llm::stream`].
     pub fn stream_with(&self, prompt: &str, options: &StreamOptions) -> Result<AnswerStream, LlmError> {
-        Ok(AnswerStream { inner: self.stream_async_with(prompt, options)?, llm: self.clone() })
+        Ok(AnswerStream::new(self.stream_async_with(prompt, options)?, self.clone()))
     }
 
     /// [`Llm::stream`] for asynchronous programs: a `futures` stream, for any executor.
@@ -243,7 +248,7 @@ impl Llm {
     pub(crate) fn stream_messages(&self, system: String, messages: Vec<Message>) -> Result<AnswerStream, LlmError> {
         let turn = Turn { system: Some(system), messages, ..Turn::default() };
         let inner = self.stream_turn(turn, None, &StreamOptions::default())?;
-        Ok(AnswerStream { inner, llm: self.clone() })
+        Ok(AnswerStream::new(inner, self.clone()))
     }
 
     /// A stream of a turn; the conversation gets the prompt, if there is one.
@@ -265,8 +270,12 @@ impl Llm {
             effort: Effort::default(),
             started: Instant::now(),
             first: None,
+            span: ask::span(self, true),
         };
-        let events = unfold(live, |mut live| async move { live.next().await.map(|event| (event, live)) });
+        let events = unfold(live, |mut live| async move {
+            let span = live.span.clone();
+            live.next().instrument(span).await.map(|event| (event, live))
+        });
         let events: Pin<Box<dyn Stream<Item = Item> + Send>> = Box::pin(events);
         let inner = Driven::new(events).map_err(|source| self.http(source))?;
         Ok(AsyncAnswerStream { inner })
@@ -297,11 +306,34 @@ impl fmt::Debug for AsyncAnswerStream {
 #[derive(Debug)]
 #[must_use]
 pub struct AnswerStream {
-    inner: AsyncAnswerStream,
+    /// `None` once it was stopped.
+    inner: Option<Abortable<AsyncAnswerStream>>,
+    stop: AbortHandle,
     llm: Llm,
 }
 
+/// Stops a stream from another thread, also while it waits for the provider.
+#[derive(Clone, Debug)]
+pub struct StopHandle(AbortHandle);
+
+impl StopHandle {
+    /// Ends the stream without an end event, as dropping it does.
+    pub fn stop(&self) {
+        self.0.abort();
+    }
+}
+
 impl AnswerStream {
+    fn new(inner: AsyncAnswerStream, llm: Llm) -> AnswerStream {
+        let (inner, stop) = abortable(inner);
+        AnswerStream { inner: Some(inner), stop, llm }
+    }
+
+    /// What stops it from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(self.stop.clone())
+    }
+
     /// The sentences of the text, each as soon as it is finished.
     pub fn sentences(self) -> SentenceStream {
         SentenceStream { stream: self, sentences: Sentences::new(), ready: VecDeque::new(), answer: None }
@@ -326,10 +358,16 @@ impl Iterator for AnswerStream {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        match block_on(StreamExt::next(&mut self.inner)) {
+        let item = match block_on(StreamExt::next(self.inner.as_mut()?)) {
             Ok(item) => item,
             Err(source) => Some(Err(self.llm.http(source))),
+        };
+        if self.stop.is_aborted() {
+            // Dropping it closes the connection.
+            self.inner = None;
+            return None;
         }
+        item
     }
 }
 

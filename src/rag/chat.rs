@@ -2,7 +2,7 @@
 
 mod stream;
 
-use crate::collection::{Collection, Filter, Mode};
+use crate::collection::{Collection, Filter, Fusion, Mode};
 use crate::error::{Error, Result};
 use crate::http::estimated_tokens;
 use crate::llm::{Llm, Message, Template, TokenUsage};
@@ -42,6 +42,7 @@ pub struct Chat<'a> {
     llm: Llm,
     k: usize,
     mode: Mode,
+    fusion: Fusion,
     filter: Option<Filter>,
     min_score: Option<f32>,
     budget: usize,
@@ -74,6 +75,7 @@ impl Collection {
             llm: llm.conversation(),
             k: K,
             mode: Mode::default(),
+            fusion: Fusion::default(),
             filter: None,
             min_score: None,
             budget: BUDGET,
@@ -98,6 +100,13 @@ impl Chat<'_> {
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// How meaning and words are made one.
+    #[must_use]
+    pub fn fusion(mut self, fusion: Fusion) -> Self {
+        self.fusion = fusion;
         self
     }
 
@@ -265,7 +274,8 @@ impl Chat<'_> {
     }
 
     fn find(&self, question: &str) -> Result<Vec<CitedSource>> {
-        let mut search = self.collection.search(question).mode(self.mode).k(self.k.saturating_mul(HITS));
+        let mut search =
+            self.collection.search(question).mode(self.mode).fusion(self.fusion).k(self.k.saturating_mul(HITS));
         if let Some(filter) = &self.filter {
             search = search.filter(filter);
         }

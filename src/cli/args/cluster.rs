@@ -46,6 +46,8 @@ pub struct ClusterArgs {
     #[command(flatten)]
     pub corpus: CorpusArgs,
     #[command(flatten)]
+    pub titles: TitlesArgs,
+    #[command(flatten)]
     pub rows: RowsArgs,
     #[command(flatten)]
     pub model: super::ModelArgs,
@@ -67,6 +69,21 @@ pub struct CorpusArgs {
     /// Only give new documents their cluster, by the centroids that --write kept
     #[arg(long, conflicts_with_all = ["vectors", "filter", "write", "k"])]
     pub assign: bool,
+}
+
+/// For titles.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Titles")]
+pub struct TitlesArgs {
+    /// Ask a chat model for a title of each cluster, by its words and the documents nearest to its middle
+    #[arg(long, conflicts_with_all = ["vectors", "assign"])]
+    pub titles: bool,
+    /// The chat model: openai::NAME, ollama::NAME, openai-compatible::NAME and more [default: what GYEOL_CHAT_MODEL says]
+    #[arg(long, value_name = "PROVIDER::NAME", requires = "titles")]
+    pub chat_model: Option<String>,
+    /// Where the API of the chat model is: https, or http on this machine
+    #[arg(long, value_name = "URL", requires = "titles")]
+    pub chat_base_url: Option<String>,
 }
 
 /// For vectors of a file.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Prepared, of_llm, turn};
 use crate::error::Result;
-use crate::llm::{Answer, AnswerStream, Llm, StreamEvent, TokenUsage};
+use crate::llm::{Answer, AnswerStream, Llm, StopHandle, StreamEvent, TokenUsage};
 use crate::rag::CitedSource;
 use crate::rag::cite::Citations;
 
@@ -83,6 +83,11 @@ impl ChatStream {
     /// What the answer is made from.
     pub fn sources(&self) -> &[CitedSource] {
         self.prepared.as_ref().map(|prepared| prepared.sources.as_slice()).unwrap_or_default()
+    }
+
+    /// What stops it from another thread; `None` where no model is asked.
+    pub fn stop_handle(&self) -> Option<StopHandle> {
+        self.stream.as_ref().map(AnswerStream::stop_handle)
     }
 
     /// Reads to the end.
