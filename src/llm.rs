@@ -269,6 +269,13 @@ impl Llm {
         Ok(answer)
     }
 
+    /// The whole answer to messages as they are; the conversation of the handle plays no part and stays as it is.
+    #[cfg(feature = "collection")]
+    pub(crate) fn ask_messages(&self, system: String, messages: Vec<Message>) -> Result<Answer, LlmError> {
+        let turn = Turn { system: Some(system), messages, ..Turn::default() };
+        self.wait(ask::answer(self, &turn))?
+    }
+
     /// Runs a future of this model to its end on this thread.
     fn wait<F: Future>(&self, future: F) -> Result<F::Output, LlmError> {
         block_on(future).map_err(|source| self.http(source))

@@ -15,6 +15,8 @@ use super::{Outcome, locate, model, print};
 const QUOTATIONS: usize = 3;
 /// What names the chat model when --model does not.
 const VARIABLE: &str = "GYEOL_CHAT_MODEL";
+/// Where that one's API is. It says nothing of a model that is named otherwise, whose key would go there.
+const URL_VARIABLE: &str = "GYEOL_CHAT_BASE_URL";
 
 pub fn run(args: &AskArgs) -> Result<Outcome, Failure> {
     let question = args.question.join(" ");
@@ -28,25 +30,25 @@ pub fn run(args: &AskArgs) -> Result<Outcome, Failure> {
     let llm = llm(&args.model)?;
     let collection = collection(&args.retrieval)?;
     let chat = chat(&collection, &llm, &args.retrieval)?;
-    let mut stream = chat.stream(&question)?;
     let mut out = print::stdout();
     let told = |e: io::Error| Failure::stream("stdout", &e);
-    for event in &mut stream {
-        match event? {
-            event if args.stream && args.json => {
-                write_event(&mut out, &event).map_err(told)?;
-                if let ChatEvent::End(answer) = event {
-                    return Ok(outcome(&answer.sources));
-                }
+    if !args.stream {
+        let answer = chat.ask(&question)?;
+        finish(args, &mut out, &answer).map_err(told)?;
+        return Ok(outcome(&answer.sources));
+    }
+    for event in chat.stream(&question)? {
+        let event = event?;
+        match &event {
+            event if args.json => write_event(&mut out, event).map_err(told)?,
+            ChatEvent::Text(text) => {
+                out.write_all(shown_lines(text).as_bytes()).and_then(|()| out.flush()).map_err(told)?;
             }
-            ChatEvent::Text(text) if args.stream => {
-                out.write_all(shown_lines(&text).as_bytes()).and_then(|()| out.flush()).map_err(told)?;
-            }
-            ChatEvent::End(answer) => {
-                finish(args, &mut out, &answer).map_err(told)?;
-                return Ok(outcome(&answer.sources));
-            }
+            ChatEvent::End(answer) => finish(args, &mut out, answer).map_err(told)?,
             _ => {}
+        }
+        if let ChatEvent::End(answer) = event {
+            return Ok(outcome(&answer.sources));
         }
     }
     Ok(Outcome::Interrupted)
@@ -217,14 +219,22 @@ pub fn named_llm(
     options: gyeol::llm::LlmOptions,
     cache: Option<(&std::path::Path, i64)>,
 ) -> Result<gyeol::llm::Llm, Failure> {
-    let name = name.or_else(|| std::env::var(VARIABLE).ok().filter(|name| !name.is_empty())).ok_or_else(|| {
-        let hint = format!(
-            "no chat model; name one with --model PROVIDER::NAME (openai::gpt-4o-mini, anthropic::claude-sonnet-4-5, \
-             gemini::gemini-2.5-flash, upstage::solar-pro2, ollama::qwen3, ...) or in {VARIABLE}; `gyeol ask \
-             --extractive` needs none"
-        );
-        Failure::new(USAGE, hint)
-    })?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (name, options) = match (name, variable(VARIABLE)) {
+        (Some(name), _) => (name, options),
+        (None, Some(name)) => {
+            let base_url = options.base_url.clone().or_else(|| variable(URL_VARIABLE));
+            (name, gyeol::llm::LlmOptions { base_url, ..options })
+        }
+        (None, None) => {
+            let hint = format!(
+                "no chat model; name one with --model PROVIDER::NAME (openai::gpt-4o-mini, anthropic::claude-sonnet-4-5, \
+                 gemini::gemini-2.5-flash, upstage::solar-pro2, ollama::qwen3, ...) or in {VARIABLE}; `gyeol ask \
+                 --extractive` needs none"
+            );
+            return Err(Failure::new(USAGE, hint));
+        }
+    };
     let llm = gyeol::llm::Llm::with(&name, options).map_err(gyeol::Error::from)?;
     match cache {
         None => Ok(llm),

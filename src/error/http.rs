@@ -49,9 +49,7 @@ pub enum HttpError {
         attempts: u32,
     },
     /// The server did not answer in time.
-    #[error(
-        "{host}: no answer within {timeout:?}, after {attempts} attempts; raise the timeout, or send fewer texts at once"
-    )]
+    #[error("{host}: no answer within {timeout:?}, after {attempts} attempts; raise the timeout, or send less at once")]
     Timeout {
         /// Host and port.
         host: String,

@@ -288,6 +288,12 @@ pub(crate) struct Incoming {
 
 #[cfg(feature = "chat")]
 impl Incoming {
+    /// Whether it is one text of JSON, by its head.
+    pub fn is_json(&self) -> bool {
+        let kind = self.response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    }
+
     /// The next bytes; `None` at the end.
     pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, HttpError> {
         let piece = match tokio::time::timeout(self.timeout, self.response.chunk()).await {

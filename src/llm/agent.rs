@@ -120,7 +120,7 @@ impl Agent {
         let turn = Turn::of(&self.llm, prompt)?;
         let takes = &self.llm.core.takes_tools;
         let mut result = None;
-        if takes.load(Ordering::Relaxed) {
+        if takes.load(Ordering::Relaxed) || self.tools.is_empty() {
             match self.native(turn.clone()).await {
                 // Refused at once, so perhaps for the tools.
                 Err((error, 0)) if ask::is_refusal(&error) && !self.tools.is_empty() => {}

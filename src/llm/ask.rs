@@ -12,7 +12,7 @@ use super::wire::{Asked, Reader};
 use super::{Answer, Llm, Message, ToolSpec, kept};
 use crate::cache::CacheKey;
 use crate::error::{HttpError, LlmError};
-use crate::http::{Effort, Failure, Frames, estimated_tokens, spawn_blocking};
+use crate::http::{Effort, Failure, Frames, Framing, estimated_tokens, spawn_blocking};
 
 /// What is asked in one go.
 #[derive(Clone, Debug, Default)]
@@ -130,14 +130,32 @@ async fn came(llm: &Llm, turn: &Turn, started: Instant) -> Result<Came, LlmError
     Ok(Came { said, cache_hit: false, effort, started })
 }
 
-/// The frames of a streamed answer, and what puts them together.
-pub(super) async fn open(llm: &Llm, turn: &Turn, effort: &mut Effort) -> Result<(Frames, Reader), LlmError> {
+/// What a server answers that was asked for a stream.
+pub(super) enum Opened {
+    Stream(Frames, Reader),
+    /// It streams nothing, and answered in one piece.
+    Whole(Said),
+}
+
+/// Asks for a stream.
+pub(super) async fn open(llm: &Llm, turn: &Turn, effort: &mut Effort) -> Result<Opened, LlmError> {
     let (core, wire) = (&llm.core, llm.core.provider.wire);
     let (body, tokens) = body(llm, turn, true);
     let path = wire.path(&core.model, true);
     let incoming = core.client.open(&path, wire.query(true), body, tokens, effort).await;
-    let incoming = incoming.map_err(|failure| llm.http(of(failure)))?;
-    Ok((Frames::new(incoming, wire.framing()), Reader::new(wire, turn.shape.is_some())))
+    let mut incoming = incoming.map_err(|failure| llm.http(of(failure)))?;
+    let is_shaped = turn.shape.is_some();
+    if wire.framing() == Framing::Events && incoming.is_json() {
+        let mut bytes = Vec::new();
+        while let Some(piece) = incoming.piece().await.map_err(|error| llm.http(error))? {
+            bytes.extend(piece);
+        }
+        return match wire.answer(&bytes, is_shaped) {
+            Ok(said) => Ok(Opened::Whole(said)),
+            Err(reason) => Err(unreadable(llm, reason)),
+        };
+    }
+    Ok(Opened::Stream(Frames::new(incoming, wire.framing()), Reader::new(wire, is_shaped)))
 }
 
 /// The body of a request, and its tokens by our estimate.

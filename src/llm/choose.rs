@@ -194,15 +194,17 @@ fn of_text(text: &str, choices: &[String]) -> Result<usize, String> {
         return numbered.ok_or_else(|| "it is empty".to_owned());
     }
     let named = match exact(rest, choices) {
-        Some(index) => vec![index],
+        Some(index) => vec![(index, true)],
         None => named(rest, choices),
     };
     match (numbered, named.as_slice()) {
-        (Some(number), [name]) if number == *name => Ok(number),
-        (Some(number), [name]) => Err(format!("its number means {} and its text {}", choices[number], choices[*name])),
-        (_, []) => Err("it names none of them".to_owned()),
+        (Some(number), [(name, true)]) if number == *name => Ok(number),
+        (Some(number), [(name, true)]) => {
+            Err(format!("its number means {} and its text {}", choices[number], choices[*name]))
+        }
+        (_, [] | [(_, false)]) => Err("it names none of them".to_owned()),
         (_, [_, _, ..]) => Err(format!("it names {} of them", named.len())),
-        (None, [name]) => {
+        (None, [(name, true)]) => {
             let lower = rest.to_lowercase();
             match NEGATIONS.iter().find(|word| lower.contains(*word)) {
                 Some(word) => Err(format!("with `{word}` in it, it may name what is not chosen")),
@@ -232,33 +234,31 @@ fn leading_number(text: &str) -> (Option<usize>, Option<&str>) {
     (number, marked)
 }
 
-/// The choices that a text names as words, each once. A choice within a longer one that stands there is not named.
-fn named(text: &str, choices: &[String]) -> Vec<usize> {
+/// The choices that a text names, each once, and whether as a word of its own: one that only begins a word is named by
+/// nobody, and makes another one doubtful all the same. A choice within a longer one that stands there is not named.
+fn named(text: &str, choices: &[String]) -> Vec<(usize, bool)> {
     let text = text.to_lowercase();
     let mut order: Vec<usize> = (0..choices.len()).collect();
     order.sort_by_key(|i| std::cmp::Reverse(choices[*i].len()));
-    let (mut taken, mut out): (Vec<std::ops::Range<usize>>, Vec<usize>) = (Vec::new(), Vec::new());
+    let (mut taken, mut out): (Vec<std::ops::Range<usize>>, Vec<(usize, bool)>) = (Vec::new(), Vec::new());
     for i in order {
         let choice = choices[i].to_lowercase();
         for (at, found) in text.match_indices(choice.as_str()) {
             let range = at..at + found.len();
             let free = taken.iter().all(|other| range.end <= other.start || other.end <= range.start);
-            if free && is_word(&text, &range) {
-                taken.push(range);
-                if !out.contains(&i) {
-                    out.push(i);
-                }
+            if !free || text[..range.start].chars().next_back().is_some_and(char::is_alphanumeric) {
+                continue;
+            }
+            let after: String = text[range.end..].chars().take_while(|c| c.is_alphanumeric()).collect();
+            let is_word = after.is_empty() || PARTICLES.contains(&after.as_str());
+            taken.push(range);
+            match out.iter_mut().find(|(other, _)| *other == i) {
+                Some((_, word)) => *word |= is_word,
+                None => out.push((i, is_word)),
             }
         }
     }
     out
-}
-
-fn is_word(text: &str, range: &std::ops::Range<usize>) -> bool {
-    let before = text[..range.start].chars().next_back();
-    let after: String = text[range.end..].chars().take_while(|c| c.is_alphanumeric()).collect();
-    let ends = after.is_empty() || PARTICLES.contains(&after.as_str());
-    before.is_none_or(|c| !c.is_alphanumeric()) && ends
 }
 
 #[cfg(test)]
@@ -293,6 +293,7 @@ mod tests {
             "99999999999999999999999",
             "2. apple",
             "apple or pear",
+            "사과이거나 apple",
             "사과나무",
             "pineapple",
             "I would not take the apple",

@@ -12,7 +12,7 @@ use futures_util::stream::{Abortable, Stream, StreamExt, abortable, unfold};
 use tracing::{Instrument, Span};
 
 use super::answer::Said;
-use super::ask::{self, Came, Turn};
+use super::ask::{self, Came, Opened, Turn};
 use super::stop::Stop;
 use super::wire::Reader;
 use super::{Answer, Finish, Llm, Message, Sentences};
@@ -95,9 +95,18 @@ impl Live {
             }
             return self.end(said, true).await;
         }
-        let (frames, reader) = ask::open(&self.llm, &self.turn, &mut self.effort).await?;
-        self.state = State::Reading(Box::new((frames, reader)));
-        Ok(())
+        match ask::open(&self.llm, &self.turn, &mut self.effort).await? {
+            Opened::Stream(frames, reader) => {
+                self.state = State::Reading(Box::new((frames, reader)));
+                Ok(())
+            }
+            Opened::Whole(mut said) => {
+                if self.pass(&said.text) {
+                    said.finish = Finish::Keyword;
+                }
+                self.end(said, false).await
+            }
+        }
     }
 
     async fn read(
@@ -245,6 +254,7 @@ impl Llm {
     }
 
     /// A stream of messages as they are; the conversation of the handle plays no part and stays as it is.
+    #[cfg(feature = "collection")]
     pub(crate) fn stream_messages(&self, system: String, messages: Vec<Message>) -> Result<AnswerStream, LlmError> {
         let turn = Turn { system: Some(system), messages, ..Turn::default() };
         let inner = self.stream_turn(turn, None, &StreamOptions::default())?;
@@ -276,7 +286,7 @@ impl Llm {
             let span = live.span.clone();
             live.next().instrument(span).await.map(|event| (event, live))
         });
-        let events: Pin<Box<dyn Stream<Item = Item> + Send>> = Box::pin(events);
+        let events: Pin<Box<dyn Stream<Item = Item> + Send>> = Box::pin(events.fuse());
         let inner = Driven::new(events).map_err(|source| self.http(source))?;
         Ok(AsyncAnswerStream { inner })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
 use crate::error::LlmError;
@@ -44,6 +44,14 @@ impl Template {
         };
         uses.retain(|name| !environment.globals().any(|(global, _)| global == name));
         uses.sort();
+        // Names of filters and functions are looked up only when they are used.
+        let blank: std::collections::HashMap<&str, &str> = names.iter().map(|name| (*name, "")).collect();
+        let tried = environment.get_template(NAME).and_then(|template| template.render(&blank));
+        if let Err(error) = tried
+            && matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction)
+        {
+            return Err(refuse(reason_of(&error)));
+        }
         let unknown: Vec<&str> = uses.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
         match unknown.is_empty() {
             true => Ok(Template { environment, text: text.to_owned(), uses }),

@@ -186,7 +186,7 @@ impl Chat<'_> {
     /// [`LlmError`](crate::error::LlmError) of the model, and for a budget without room; those of
     /// [`Search::run`](crate::collection::Search::run). The conversation stays as it was then.
     pub fn ask(&self, question: &str) -> Result<ChatAnswer> {
-        self.stream(question)?.whole()
+        ChatStream::answered(self.llm.clone(), self.prepare(question)?)
     }
 
     /// Answers a question piece by piece: sources first, then text, then the end. Rewriting and searching are done
@@ -196,7 +196,7 @@ impl Chat<'_> {
     /// As [`Chat::ask`].
     pub fn stream(&self, question: &str) -> Result<ChatStream> {
         let prepared = self.prepare(question)?;
-        ChatStream::new(self.llm.clone(), prepared)
+        ChatStream::begun(self.llm.clone(), prepared)
     }
 
     fn prepare(&self, question: &str) -> Result<Prepared> {

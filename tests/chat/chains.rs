@@ -23,7 +23,7 @@ fn steps_see_what_came_before() {
         .unwrap()
         .step("title", &llm, "{{ 요약 }} | {{ input }} | {{ initial_input }}")
         .unwrap()
-        .step("last", &llm, "{% if title %}{{ title | length > 0 }}{% endif %} {{ initial_input }}")
+        .step("last", &llm, "{% if title | length > 0 %}yes{% endif %} {{ initial_input }}")
         .unwrap();
     // Braces and markup of the input pass through; nothing in it is filled.
     let input = r#"{"a": {"b": "{{ input }}"}} <b>&"#;
@@ -32,8 +32,8 @@ fn steps_see_what_came_before() {
     let first = format!("줄여라: {input}");
     assert_eq!(prompts[0], first);
     assert_eq!(prompts[1], format!("<{first}> | <{first}> | {input}"));
-    assert_eq!(prompts[2], format!("true {input}"));
-    assert_eq!(run.text, format!("<true {input}>"));
+    assert_eq!(prompts[2], format!("yes {input}"));
+    assert_eq!(run.text, format!("<yes {input}>"));
     assert_eq!(run.step("title").unwrap().answer.text, format!("<{}>", prompts[1]));
     assert_eq!(futures_of(chain.run_async(input)).unwrap().text, run.text);
     assert!(server.seen().iter().all(|seen| seen.roles() == ["user"]));

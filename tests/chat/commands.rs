@@ -73,6 +73,22 @@ fn ask_answers_with_sources_as_json_and_as_text() {
 }
 
 #[test]
+fn the_environment_names_the_model_and_its_url() {
+    let (folder, server) = (indexed(), Server::saying("답 [1]"));
+    let url = format!("{}/v1", server.url);
+    let run = |args: &[&str]| {
+        let mut command = gyeol(folder.path());
+        command.env("GYEOL_CHAT_MODEL", "openai-compatible::m").env("GYEOL_CHAT_BASE_URL", &url);
+        command.args(["ask", "밀물?"]).args(args).output().unwrap()
+    };
+    assert!(run(&[]).status.success());
+    assert!(server.seen()[0].body["stream"] == false);
+    // The URL is of the model that the environment names, and of no other.
+    assert_eq!(run(&["--model", "openai-compatible::other"]).status.code(), Some(2));
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
 fn streamed_json_is_an_event_a_line() {
     let (folder, server) = (indexed(), Server::saying("하나 둘 [2]"));
     let out = run(folder.path(), Some(&server), &["ask", "밀물?", "--stream", "--json"]);

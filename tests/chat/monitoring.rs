@@ -75,3 +75,46 @@ fn a_watched_handle_is_used_as_the_other() {
     assert_eq!(watched.ask("two").unwrap().text, "1");
     assert_eq!(server.seen()[1].roles().len(), 3);
 }
+
+#[test]
+fn a_span_tells_of_each_question() {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::format::FmtSpan;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let server = Server::new(
+        |number, seen| if number == 2 { Reply::error(400, "no") } else { Reply::fitting(seen, "secret answer") },
+    );
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let llm = server.llm();
+        llm.ask("private question").unwrap();
+        llm.stream("another").unwrap().whole().unwrap();
+        llm.ask("bad").unwrap_err();
+    });
+    let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let closed: Vec<&str> = told.lines().filter(|line| line.contains("close")).collect();
+    assert_eq!(closed.len(), 3, "{told}");
+    assert!(closed.iter().all(|line| line.contains("chat{model=\"openai-compatible::m\"")), "{told}");
+    assert!(closed[0].contains("stream=false") && closed[0].contains("prompt_tokens=7"), "{told}");
+    assert!(closed[1].contains("stream=true") && closed[1].contains("cache_hit=false"), "{told}");
+    assert!(closed[2].contains("error=") && closed[2].contains("HTTP 400"), "{told}");
+    assert!(!told.contains("private question") && !told.contains("secret answer"));
+}

@@ -35,7 +35,7 @@ fn notes() -> (TempDir, Collection) {
 fn number_of(prompt: &str, place: &str) -> usize {
     let line = prompt
         .lines()
-        .find(|line| line.ends_with(&format!("\"{place}\"")))
+        .find(|line| line.contains(&format!("] \"{place}")))
         .unwrap_or_else(|| panic!("{place} in {prompt}"));
     line[1..line.find(']').unwrap()].parse().unwrap()
 }
@@ -55,7 +55,7 @@ fn sources_come_first_then_text_then_the_end_with_good_citations_only() {
     assert_eq!(sources.iter().map(|s| s.n).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let tides = sources.iter().find(|s| s.key == "tides" || s.key == "tides-copy").unwrap();
     assert_eq!(tides.merged.len(), 1, "the copy is no source of its own: {sources:?}");
-    assert!(tides.text.starts_with("밀물과 썰물은") && tides.score > 0.0 && tides.lines == (1, 1));
+    assert!(tides.text.starts_with("밀물과 썰물은") && tides.score > 0.0, "{tides:?}");
     let mut text = String::new();
     let answer = loop {
         match stream.next().unwrap().unwrap() {
@@ -205,7 +205,8 @@ fn a_failed_or_dropped_answer_leaves_the_conversation_as_it_was() {
         _ => Reply::fitting(seen, "one two three"),
     });
     let chat = notes.chat(&server.llm());
-    assert!(matches!(chat.ask("밀물?"), Err(Error::Llm(LlmError::Truncated { .. }))));
+    let half = chat.stream("밀물?").unwrap().whole();
+    assert!(matches!(half, Err(Error::Llm(LlmError::Truncated { .. }))));
     assert!(chat.ask("밀물?").is_err());
     let mut stream = chat.stream("밀물?").unwrap();
     stream.next().unwrap().unwrap();

@@ -201,3 +201,11 @@ fn sentences_come_as_soon_as_they_are_finished() {
     assert_eq!(all, ["원주율은 3.14이다.", "그리고 e.g. 이런 것도 있다.", "Is it 3.12?", "Yes。", "끝"]);
     assert_eq!(sentences.answer().unwrap().usage.total_tokens, Some(10));
 }
+
+#[test]
+fn a_server_that_does_not_stream_is_read_all_the_same() {
+    let plain = Server::new(|_, _| Reply::text("in one piece"));
+    let (texts, answer) = read(plain.llm().stream("?").unwrap());
+    let answer = answer.unwrap();
+    assert_eq!((texts.concat().as_str(), answer.usage.total_tokens), ("in one piece", Some(10)));
+}

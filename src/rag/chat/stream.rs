@@ -69,15 +69,35 @@ impl std::fmt::Debug for Prepared {
 }
 
 impl ChatStream {
-    pub(super) fn new(llm: Llm, mut prepared: Prepared) -> Result<ChatStream> {
+    fn new(llm: Llm, prepared: Prepared) -> ChatStream {
+        let (rewritten, sources) = (prepared.rewritten.clone(), prepared.sources.clone());
+        let citations = Citations::new(sources.len());
+        let ready = VecDeque::from([ChatEvent::Sources { rewritten, sources }]);
+        ChatStream { llm, prepared: Some(prepared), stream: None, citations, text: String::new(), ready }
+    }
+
+    /// A stream; nothing is sent yet.
+    pub(super) fn begun(llm: Llm, mut prepared: Prepared) -> Result<ChatStream> {
         let stream = match prepared.asked.take() {
             Some((system, messages)) => Some(llm.stream_messages(system, messages)?),
             None => None,
         };
-        let (rewritten, sources) = (prepared.rewritten.clone(), prepared.sources.clone());
-        let citations = Citations::new(sources.len());
-        let ready = VecDeque::from([ChatEvent::Sources { rewritten, sources }]);
-        Ok(ChatStream { llm, prepared: Some(prepared), stream, citations, text: String::new(), ready })
+        Ok(ChatStream { stream, ..ChatStream::new(llm, prepared) })
+    }
+
+    /// The whole answer in one request.
+    pub(super) fn answered(llm: Llm, mut prepared: Prepared) -> Result<ChatAnswer> {
+        let answer = match prepared.asked.take() {
+            Some((system, messages)) => Some(llm.ask_messages(system, messages)?),
+            None => None,
+        };
+        let mut all = ChatStream::new(llm, prepared);
+        if let Some(answer) = answer {
+            let text = all.citations.push(&answer.text);
+            all.put_out(text);
+            all.end(Some(answer));
+        }
+        all.whole()
     }
 
     /// What the answer is made from.
