@@ -75,6 +75,7 @@ enum Attempt {
 enum Received {
     Whole(Vec<u8>),
     /// Only its head has been read.
+    #[cfg(feature = "chat")]
     Open(Response),
 }
 
@@ -131,6 +132,7 @@ impl Client {
     pub async fn post(&self, path: &str, body: Vec<u8>, tokens: u64, effort: &mut Effort) -> Result<Vec<u8>, Failure> {
         match self.send(self.base_url.join(path), body, tokens, effort, true).await? {
             Received::Whole(answer) => Ok(answer),
+            #[cfg(feature = "chat")]
             Received::Open(_) => Err(Failure::Fatal(self.body_error("it was not read".to_owned()))),
         }
     }
@@ -206,6 +208,7 @@ impl Client {
         };
         let status = response.status();
         trace!(host = self.base_url.host(), status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
+        #[cfg(feature = "chat")]
         if status.is_success() && !is_whole {
             return Attempt::Answer(Received::Open(response));
         }

@@ -132,7 +132,7 @@ async fn came(llm: &Llm, turn: &Turn, started: Instant) -> Result<Came, LlmError
 
 /// What a server answers that was asked for a stream.
 pub(super) enum Opened {
-    Stream(Frames, Reader),
+    Stream(Box<(Frames, Reader)>),
     /// It streams nothing, and answered in one piece.
     Whole(Said),
 }
@@ -155,7 +155,8 @@ pub(super) async fn open(llm: &Llm, turn: &Turn, effort: &mut Effort) -> Result<
             Err(reason) => Err(unreadable(llm, reason)),
         };
     }
-    Ok(Opened::Stream(Frames::new(incoming, wire.framing()), Reader::new(wire, is_shaped)))
+    let reading = (Frames::new(incoming, wire.framing()), Reader::new(wire, is_shaped));
+    Ok(Opened::Stream(Box::new(reading)))
 }
 
 /// The body of a request, and its tokens by our estimate.

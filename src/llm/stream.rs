@@ -96,8 +96,8 @@ impl Live {
             return self.end(said, true).await;
         }
         match ask::open(&self.llm, &self.turn, &mut self.effort).await? {
-            Opened::Stream(frames, reader) => {
-                self.state = State::Reading(Box::new((frames, reader)));
+            Opened::Stream(reading) => {
+                self.state = State::Reading(reading);
                 Ok(())
             }
             Opened::Whole(mut said) => {
