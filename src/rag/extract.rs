@@ -49,6 +49,10 @@ fn quotation(collection: &Collection, question: &str, text: &str) -> Result<Stri
     let mut splitter = Sentences::new();
     let mut sentences = splitter.push(text);
     sentences.extend(splitter.finish());
+    // Headings of Markdown say what follows is about, and nothing themselves.
+    if sentences.iter().any(|sentence| !sentence.starts_with('#')) {
+        sentences.retain(|sentence| !sentence.starts_with('#'));
+    }
     let best = nearest(collection, question, &sentences)?;
     let (mut first, mut last) = (best, best);
     let length = |sentences: &[String]| sentences.iter().map(|s| s.chars().count() + 1).sum::<usize>();

@@ -102,7 +102,7 @@ fn files_survive_and_age_and_damage_is_a_miss() {
     assert!(CacheConfig::File { dir: dir.path().to_owned(), ttl: -1 }.open().is_err());
 }
 
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

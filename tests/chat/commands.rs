@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::caching::walk;
 use crate::server::{Piece, Reply, Server, event};
 
 const TEXTS: [(&str, &str); 3] = [
@@ -242,4 +243,37 @@ fn clusters_get_titles_when_asked_for() {
     );
     assert_eq!(failed.status.code(), Some(6));
     assert!(text(&failed.stdout).contains("2 clusters of 3 documents"), "the clusters are shown all the same");
+}
+
+#[test]
+fn keys_stand_in_no_output_log_or_file() {
+    const KEY: &str = "sk-chat-s3cret-0123456789";
+    let folder = indexed();
+    let server = Server::new(|number, seen| match number % 4 {
+        0 => Reply::error(400, &format!("you sent {}", seen.head)),
+        1 => Reply::error(401, &format!("bad key {}", seen.head)),
+        2 => Reply::pieces(
+            "text/event-stream",
+            vec![Piece::Bytes(
+                format!("data: {{\"error\": \"{}\"}}\n\n", seen.head.replace('\n', " ").replace('\r', "")).into_bytes(),
+            )],
+        ),
+        _ => Reply::fitting(seen, "답 [1]"),
+    });
+    let url = format!("{}/v1", server.url);
+    let ask = ["ask", "밀물?", "--stream", "--model", "openai-compatible::m", "--base-url", &url, "--cache", "replies"];
+    for wanted in [6, 6, 6, 0] {
+        let mut command = gyeol(folder.path());
+        command.args(ask).env("OPENAI_COMPATIBLE_API_KEY", KEY).env("GYEOL_LOG", "trace");
+        let out = command.output().unwrap();
+        assert_eq!(out.status.code(), Some(wanted), "{out:?}");
+        assert!(server.seen().last().unwrap().head.contains(KEY), "the key was sent");
+        let told = text(&out.stdout) + &text(&out.stderr);
+        assert!(told.contains("chat{") || told.contains("TRACE"), "it was told of: {told}");
+        assert!(!told.contains(KEY), "{told}");
+    }
+    for entry in walk(folder.path()) {
+        let bytes = std::fs::read(&entry).unwrap();
+        assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()), "{}", entry.display());
+    }
 }
