@@ -6,6 +6,7 @@ mod caching;
 mod chains;
 mod choosing;
 mod commands;
+mod examples;
 mod monitoring;
 mod retrieval;
 mod server;
