@@ -26,6 +26,7 @@
 mod agent;
 mod answer;
 mod ask;
+mod bare;
 mod chain;
 mod choose;
 mod kept;
@@ -55,6 +56,8 @@ use self::provider::Provider;
 use crate::cache::Cache;
 use crate::error::LlmError;
 use crate::http::{BaseUrl, Client, ClientOptions, Driven, block_on};
+
+pub(crate) use self::bare::bare;
 
 pub use self::agent::{Agent, AgentRun, ToolUse};
 pub use self::answer::{Answer, Finish, TokenUsage};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Turn};
 use super::message::Shape;
-use super::{Answer, Llm, Message};
+use super::{Answer, Llm, Message, bare};
 use crate::error::LlmError;
 
 /// What a reply says of its choice with: no name for a tool of the user's.
@@ -141,7 +141,7 @@ fn is_same(a: &str, b: &str) -> bool {
 
 /// The choice that a reply means; the error says why it means none.
 fn read(reply: &str, choices: &[String]) -> Result<usize, String> {
-    let reply = unfenced(reply);
+    let reply = bare(reply);
     match serde_json::from_str::<Value>(reply) {
         Ok(Value::Object(object)) => {
             let chosen = object.get("choice").ok_or("its JSON has no `choice`")?;
@@ -160,13 +160,6 @@ fn of_value(value: &Value, choices: &[String]) -> Result<usize, String> {
         Value::Number(number) => of_text(&number.to_string(), choices),
         _ => Err("its `choice` is neither text nor number".to_owned()),
     }
-}
-
-/// Without the fence that models put around JSON.
-pub(super) fn unfenced(text: &str) -> &str {
-    let text = text.trim();
-    let Some(inner) = text.strip_prefix("```").and_then(|inner| inner.strip_suffix("```")) else { return text };
-    inner.split_once('\n').map_or(inner, |(_, inner)| inner).trim()
 }
 
 fn exact(text: &str, choices: &[String]) -> Option<usize> {
@@ -274,6 +267,7 @@ mod tests {
             (" \"Apple\". ", 0),
             ("{\"choice\": \"PEAR\"}", 1),
             ("```json\n{\"choice\": \"green pear\"}\n```", 2),
+            ("<think>apple? No, pear.</think>\n\n{\"choice\": \"pear\"}", 1),
             ("{\"choice\": 4}", 3),
             ("2", 1),
             ("(2)", 1),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Llm, Template};
+use super::{Llm, Template, bare};
 use crate::error::LlmError;
 
 const WRITE: &str = "Write a prompt for a language model. It will be used again and again, each time with another \
@@ -60,7 +60,7 @@ impl Llm {
 
     fn written(&self, prompt: &str) -> Result<String, LlmError> {
         let text = self.stateless().ask(prompt)?.text;
-        match super::choose::unfenced(&text) {
+        match bare(&text) {
             "" => Err(self.setting("the model wrote nothing; ask again, or another model")),
             text => Ok(text.to_owned()),
         }

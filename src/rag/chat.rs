@@ -5,7 +5,7 @@ mod stream;
 use crate::collection::{Collection, Filter, Fusion, Mode};
 use crate::error::{Error, Result};
 use crate::http::estimated_tokens;
-use crate::llm::{Llm, Message, Template, TokenUsage};
+use crate::llm::{Llm, Message, Template, TokenUsage, bare};
 
 use super::source::merged;
 use super::{CitedSource, cite, fit, prompt};
@@ -268,7 +268,7 @@ impl Chat<'_> {
         let newest = turns.len().saturating_sub(TURNS);
         let conversation: Vec<String> = turns[newest..].iter().map(line).collect();
         let answer = self.llm.stateless().ask(&prompt::rewriting(&conversation.join("\n"), question)?)?;
-        let rewritten = answer.text.trim().trim_matches('"').trim();
+        let rewritten = bare(&answer.text).trim_matches('"').trim();
         let differs = !rewritten.is_empty() && rewritten != question;
         Ok((differs.then(|| rewritten.to_owned()), answer.usage))
     }

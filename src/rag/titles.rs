@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::collection::{Clusters, Topic};
 use crate::error::LlmError;
-use crate::llm::{Llm, Template};
+use crate::llm::{Llm, Template, bare};
 
 use super::prompt::quoted;
 
@@ -41,7 +41,7 @@ fn prompt(clusters: &Clusters, topic: &Topic) -> Result<String, LlmError> {
 
 /// The first line, without what models put around a title.
 fn cleaned(reply: &str) -> String {
-    let line = reply.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = bare(reply).lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let line = line.trim_start_matches('#').trim();
     let line = ["Title:", "title:", "제목:"].iter().find_map(|label| line.strip_prefix(label)).unwrap_or(line);
     let line = line.trim_matches(|c: char| c.is_whitespace() || "\"'`*“”‘’「」".contains(c));

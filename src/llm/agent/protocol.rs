@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::llm::choose::unfenced;
-use crate::llm::{ToolCall, ToolSpec};
+use crate::llm::{ToolCall, ToolSpec, bare};
 
 /// The tool that is none.
 pub(super) const NONE: &str = "none";
@@ -41,7 +40,8 @@ pub(super) fn complaint(reason: &str) -> String {
 }
 
 pub(super) fn read(reply: &str) -> Action {
-    let text = unfenced(inner_fence(reply).unwrap_or(reply));
+    let said = bare(reply);
+    let text = bare(inner_fence(said).unwrap_or(said));
     if !text.starts_with(['{', '[']) {
         return Action::Answer(reply.trim().to_owned());
     }
