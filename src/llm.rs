@@ -1,8 +1,8 @@
 //! Chat models: asked, streamed, cached, watched; choosing, chaining and calling tools.
 //!
 //! A model is meant by its name, `provider::model`; what is not known is an error and never a guess. An [`Llm`] keeps
-//! its conversation, [`Llm::stateless`] gives a handle that does not. Every call has a blocking and an asynchronous
-//! form; the latter runs in any executor.
+//! its conversation, [`Llm::stateless`] gives a handle that does not. Asking, streaming, choosing, chains,
+//! pipelines and agents have a blocking and an asynchronous form; the latter runs in any executor.
 //!
 //! ```no_run
 //! use gyeol::llm::Llm;
@@ -79,6 +79,9 @@ pub use self::tool::Tool;
 /// What tools derive the schema of their arguments with.
 pub use schemars;
 
+/// Answers of more bytes are not read on.
+const LONGEST_ANSWER: usize = 32 << 20;
+
 /// The model itself, which handles share.
 struct Core {
     /// `provider::model`.
@@ -91,6 +94,8 @@ struct Core {
     takes_shapes: AtomicBool,
     /// Whether it takes tools, as far as is known.
     takes_tools: AtomicBool,
+    /// Whether its streams take the wish that tokens be counted, as far as is known.
+    takes_counts: AtomicBool,
 }
 
 /// A handle of a chat model. Clones share the model and the conversation.
@@ -124,7 +129,7 @@ impl Llm {
     /// |---|---|
     /// | `openai::`, `anthropic::`, `gemini::`, `upstage::`, `together::`, `groq::`, `deepseek::`, `xai::`, `mistral::`, `openrouter::`, `perplexity::`, `cerebras::` | `OPENAI_API_KEY`, `OPENAI_BASE_URL` and their like |
     /// | `ollama::` | none, `http://127.0.0.1:11434` |
-    /// | `openai-compatible::` | its own or none; the URL must be given |
+    /// | `openai-compatible::` | `OPENAI_COMPATIBLE_API_KEY`, the key of the provider whose URL it is, else `OPENAI_API_KEY`, or none; the URL must be given |
     ///
     /// # Errors
     /// As [`Llm::with`].
@@ -144,7 +149,7 @@ impl Llm {
         let known = provider.known();
         let base_url = known.base_url(options.base_url.as_deref()).map_err(&broken)?;
         let actual = provider.at(&base_url);
-        let variables = [actual.key_variables, provider.key_variables].concat();
+        let variables = actual.key_variables_for(provider);
         let known = crate::http::Known { key_variables: &variables, ..known };
         let key = known.key(options.key.as_ref(), actual.name, &base_url).map_err(&broken)?;
         let client = ClientOptions {
@@ -155,6 +160,7 @@ impl Llm {
             timeout: options.timeout,
             retry: options.retry,
             rate_limit: options.rate_limit,
+            longest_answer: LONGEST_ANSWER,
         };
         let client = Client::new(client).map_err(|e| broken(e.to_string()))?;
         let core = Core {
@@ -165,6 +171,7 @@ impl Llm {
             client,
             takes_shapes: AtomicBool::new(options.native_shapes),
             takes_tools: AtomicBool::new(options.native_tools),
+            takes_counts: AtomicBool::new(actual.takes_counts()),
         };
         Ok(Llm {
             core: Arc::new(core),
@@ -224,11 +231,19 @@ impl Llm {
         }
     }
 
-    /// What was said in a turn that went well.
-    pub(crate) fn remember(&self, messages: impl IntoIterator<Item = Message>) {
-        if let Some(history) = &self.history {
-            history.lock().unwrap_or_else(PoisonError::into_inner).extend(messages);
+    /// What was said in a turn that went well. One without an answer is as if it had not been: providers refuse blank
+    /// messages.
+    pub(crate) fn remember(&self, prompt: &str, answer: &str) {
+        if let Some(history) = self.history.as_ref().filter(|_| !answer.trim().is_empty()) {
+            let turn = [Message::user(prompt), Message::assistant(answer)];
+            history.lock().unwrap_or_else(PoisonError::into_inner).extend(turn);
         }
+    }
+
+    /// What the model is told first.
+    #[cfg(feature = "collection")]
+    pub(crate) fn system(&self) -> Option<&str> {
+        self.system.as_deref()
     }
 
     /// Asks, and waits for the whole answer. The conversation goes along; when the call fails it stays as it was.
@@ -268,15 +283,15 @@ impl Llm {
     async fn say(&self, prompt: &str) -> Result<Answer, LlmError> {
         let turn = Turn::of(self, prompt)?;
         let answer = ask::answer(self, &turn).await?;
-        self.remember([Message::user(prompt), Message::assistant(answer.text.as_str())]);
+        self.remember(prompt, &answer.text);
         Ok(answer)
     }
 
     /// The whole answer to messages as they are; the conversation of the handle plays no part and stays as it is.
     #[cfg(feature = "collection")]
-    pub(crate) fn ask_messages(&self, system: String, messages: Vec<Message>) -> Result<Answer, LlmError> {
+    pub(crate) async fn ask_messages(&self, system: String, messages: Vec<Message>) -> Result<Answer, LlmError> {
         let turn = Turn { system: Some(system), messages, ..Turn::default() };
-        self.wait(ask::answer(self, &turn))?
+        ask::answer(self, &turn).await
     }
 
     /// Runs a future of this model to its end on this thread.

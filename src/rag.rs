@@ -28,7 +28,7 @@ mod source;
 mod titles;
 mod tool;
 
-pub use self::chat::{Chat, ChatAnswer, ChatEvent, ChatStream, NoneFound};
+pub use self::chat::{Chat, ChatAnswer, ChatEvent, ChatStop, ChatStream, NoneFound};
 pub use self::extract::{Extract, extract};
 pub use self::source::CitedSource;
 pub use self::titles::titles;

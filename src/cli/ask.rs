@@ -83,9 +83,10 @@ pub fn write_source(out: &mut dyn Write, source: &CitedSource) -> io::Result<()>
     writeln!(out, "[{}] {}  {:.3}{more}", source.n, print::shown(&source.place()), source.score)
 }
 
-/// A text from outside for a terminal, with its line ends.
+/// A text from outside for a terminal, with its line ends and tabs.
 pub fn shown_lines(text: &str) -> String {
-    text.split('\n').map(print::shown).collect::<Vec<_>>().join("\n")
+    let tabs = |line: &str| line.split('\t').map(print::shown).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(|line| tabs(line.strip_suffix('\r').unwrap_or(line))).collect::<Vec<_>>().join("\n")
 }
 
 fn extractive(args: &AskArgs, question: &str) -> Result<Outcome, Failure> {

@@ -1,16 +1,18 @@
 //! `gyeol chat`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use gyeol::llm::{StopHandle, TokenUsage};
-use gyeol::rag::{Chat, ChatEvent, CitedSource};
+use gyeol::Error;
+use gyeol::error::LlmError;
+use gyeol::llm::TokenUsage;
+use gyeol::rag::{Chat, ChatEvent, ChatStop, CitedSource};
 use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, config::Config};
 
 use super::args::ChatArgs;
-use super::failure::{Failure, INTERRUPTED, USAGE};
+use super::failure::{Failure, INTERRUPTED, PROVIDER, USAGE};
 use super::{Outcome, ask, print};
 
 const HELP: &str = "\
@@ -21,31 +23,39 @@ const HELP: &str = "\
 /quit      end, as Ctrl-D does
 Ctrl-C stops an answer.";
 
+const STOPPED: &str = "stopped; this question and its answer are forgotten";
+
 pub fn run(args: &ChatArgs) -> Result<Outcome, Failure> {
     let llm = ask::llm(&args.model)?;
     let collection = ask::collection(&args.retrieval)?;
     let chat = ask::chat(&collection, &llm, &args.retrieval)?;
-    let stop = Stop::on_ctrl_c()?;
+    let stop = Stop::on_ctrl_c(chat.stop_handle())?;
     let config = Config::builder().auto_add_history(true).build();
     let mut editor = DefaultEditor::with_config(config)
         .map_err(|e| Failure::new(USAGE, format!("the terminal cannot be used: {e}")))?;
     print::note(&format!("{} over {}; /help lists commands, Ctrl-D ends", llm.name(), collection.path().display()));
-    let mut talk = Talk { chat, stop, sources: Vec::new(), usage: TokenUsage::default() };
+    let mut talk = Talk { chat, stop, sources: Vec::new(), usage: TokenUsage::default(), failed: 0 };
     loop {
         match editor.readline("» ") {
             Ok(line) if line.trim().is_empty() => {}
-            Ok(line) if line.trim_start().starts_with('/') => {
+            Ok(line) if is_command(&line) => {
                 if !talk.command(line.trim())? {
-                    return Ok(Outcome::Done);
+                    return talk.end();
                 }
             }
             Ok(line) => talk.answer(&line)?,
             Err(ReadlineError::Interrupted) => print::note("Ctrl-D ends"),
-            Err(ReadlineError::Eof) => return Ok(Outcome::Done),
+            Err(ReadlineError::Eof) => return talk.end(),
             Err(ReadlineError::Io(error)) => return Err(Failure::stream("stdin", &error)),
             Err(error) => return Err(Failure::new(USAGE, format!("the line cannot be read: {error}"))),
         }
     }
+}
+
+/// A word after a slash; a path or a sentence is a question.
+fn is_command(line: &str) -> bool {
+    let word = line.trim().strip_prefix('/');
+    word.is_some_and(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 struct Talk<'a> {
@@ -54,9 +64,21 @@ struct Talk<'a> {
     /// Of the last answer.
     sources: Vec<CitedSource>,
     usage: TokenUsage,
+    /// Questions that had no answer.
+    failed: usize,
 }
 
 impl Talk<'_> {
+    /// How the run ends: who sent questions through a pipe must learn that one had no answer.
+    fn end(&self) -> Result<Outcome, Failure> {
+        match self.failed {
+            n if n > 0 && !io::stdin().is_terminal() => {
+                Err(Failure::new(PROVIDER, format!("{n} questions had no answer")))
+            }
+            _ => Ok(Outcome::Done),
+        }
+    }
+
     /// Whether to go on.
     fn command(&mut self, line: &str) -> Result<bool, Failure> {
         match line {
@@ -102,6 +124,7 @@ impl Talk<'_> {
         self.stop.end();
         match result {
             Err(Failure::Error { message, .. }) => {
+                self.failed += 1;
                 print::note(&format!("gyeol: {message}"));
                 Ok(())
             }
@@ -110,12 +133,15 @@ impl Talk<'_> {
     }
 
     fn stream(&mut self, question: &str) -> Result<(), Failure> {
-        let mut stream = self.chat.stream(question)?;
+        let mut stream = match self.chat.stream(question) {
+            Err(Error::Llm(LlmError::Stopped)) => {
+                print::note(STOPPED);
+                return Ok(());
+            }
+            other => other?,
+        };
         let told = |e: io::Error| Failure::stream("stdout", &e);
         let mut out = print::stdout();
-        if let Some(handle) = stream.stop_handle() {
-            self.stop.watch(handle);
-        }
         for event in &mut stream {
             match event? {
                 ChatEvent::Sources { rewritten, sources } => {
@@ -137,7 +163,7 @@ impl Talk<'_> {
             }
         }
         writeln!(out).and_then(|()| out.flush()).map_err(told)?;
-        print::note("stopped; this question and its answer are forgotten");
+        print::note(STOPPED);
         Ok(())
     }
 }
@@ -149,11 +175,10 @@ struct Stop(Arc<State>);
 struct State {
     answering: AtomicBool,
     asked: AtomicBool,
-    handle: Mutex<Option<StopHandle>>,
 }
 
 impl Stop {
-    fn on_ctrl_c() -> Result<Stop, Failure> {
+    fn on_ctrl_c(chat: ChatStop) -> Result<Stop, Failure> {
         let state: Arc<State> = Arc::default();
         let shared = state.clone();
         let handler = move || {
@@ -161,9 +186,7 @@ impl Stop {
             if again || !shared.answering.load(Ordering::SeqCst) {
                 std::process::exit(i32::from(INTERRUPTED));
             }
-            if let Some(handle) = shared.handle.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                handle.stop();
-            }
+            chat.stop();
         };
         ctrlc::set_handler(handler).map_err(|e| Failure::new(USAGE, format!("Ctrl-C cannot be handled: {e}")))?;
         Ok(Stop(state))
@@ -174,16 +197,7 @@ impl Stop {
         self.0.answering.store(true, Ordering::SeqCst);
     }
 
-    /// What is to be stopped; at once, if that was asked for before.
-    fn watch(&self, handle: StopHandle) {
-        *self.0.handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
-        if self.0.asked.load(Ordering::SeqCst) {
-            handle.stop();
-        }
-    }
-
     fn end(&self) {
         self.0.answering.store(false, Ordering::SeqCst);
-        *self.0.handle.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -53,6 +53,7 @@ impl From<Error> for Failure {
                 EmbedError::UnknownModel { .. } | EmbedError::ChatOnly { .. } | EmbedError::Setting { .. },
             ) => USAGE,
             Error::Llm(LlmError::NothingFound) => NOTHING_FOUND,
+            Error::Llm(LlmError::Stopped) => INTERRUPTED,
             Error::Llm(LlmError::Http { .. } | LlmError::Truncated { .. } | LlmError::Rounds { .. }) => PROVIDER,
             Error::Llm(LlmError::Choice { .. } | LlmError::NoRoute { .. }) => PROVIDER,
             Error::Cache(CacheError::Setting { .. }) => USAGE,

@@ -23,6 +23,9 @@ use crate::http::{BaseUrl, Client, ClientOptions, Driven, Key, Known, RateLimit,
 
 pub use crate::http::estimated_tokens;
 
+/// Answers of more bytes are not read on: 2,048 vectors of 4,096 values take some 200 MB as text.
+const LONGEST_ANSWER: usize = 512 << 20;
+
 /// What goes into one request, at most. `None` is what the provider states; 0 is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -212,7 +215,7 @@ impl Remote {
         let base_url = known.base_url(options.base_url.as_deref()).map_err(&broken)?;
         let actual = provider.at(&base_url);
         check(&options).map_err(&broken)?;
-        let variables = [actual.key_variables, provider.key_variables].concat();
+        let variables = actual.key_variables_for(provider);
         let known = Known { key_variables: &variables, ..known };
         let key = known.key(options.key.as_ref(), actual.name, &base_url).map_err(&broken)?;
         let client = ClientOptions {
@@ -223,6 +226,7 @@ impl Remote {
             timeout: options.timeout,
             retry: options.retry,
             rate_limit: options.rate_limit,
+            longest_answer: LONGEST_ANSWER,
         };
         let client = Client::new(client).map_err(|e| broken(e.to_string()))?;
         let caps = merged(actual.caps_of(parsed.model), &options);

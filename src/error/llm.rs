@@ -121,6 +121,9 @@ pub enum LlmError {
         /// What is allowed.
         budget: usize,
     },
+    /// It was stopped by the program.
+    #[error("stopped")]
+    Stopped,
     /// Nothing was found to answer from.
     #[error("nothing in the collection fits the question; ask in other words, or index more")]
     NothingFound,

@@ -14,8 +14,6 @@ use super::message::{Said, of_status};
 use super::{BaseUrl, Key, RateLimit, Retry, retry};
 use crate::error::HttpError;
 
-/// Answers over this are not read on: 2,048 vectors of 4,096 values take some 200 MB as text.
-const LONGEST_ANSWER: usize = 512 << 20;
 /// Of an answer that is an error, so much is read.
 const LONGEST_ERROR: usize = 64 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +31,8 @@ pub(crate) struct ClientOptions {
     pub timeout: Duration,
     pub retry: Retry,
     pub rate_limit: RateLimit,
+    /// Answers of more bytes are not read on.
+    pub longest_answer: usize,
 }
 
 /// A client of one endpoint.
@@ -43,6 +43,7 @@ pub(crate) struct Client {
     timeout: Duration,
     retry: Retry,
     limiter: Limiter,
+    longest_answer: usize,
 }
 
 /// Requests sent for one call, and how many of them were repetitions.
@@ -125,6 +126,7 @@ impl Client {
             timeout: options.timeout,
             retry: options.retry,
             limiter: options.rate_limit.limiter()?,
+            longest_answer: options.longest_answer,
         })
     }
 
@@ -150,9 +152,13 @@ impl Client {
         let mut url = self.base_url.join(path);
         url.set_query(query);
         match self.send(url, body, tokens, effort, false).await? {
-            Received::Open(response) => {
-                Ok(Incoming { response, host: self.base_url.host(), timeout: self.timeout, received: 0 })
-            }
+            Received::Open(response) => Ok(Incoming {
+                response,
+                host: self.base_url.host(),
+                timeout: self.timeout,
+                received: 0,
+                longest: self.longest_answer,
+            }),
             Received::Whole(_) => Err(Failure::Fatal(self.body_error("it was read already".to_owned()))),
         }
     }
@@ -213,18 +219,19 @@ impl Client {
             return Attempt::Answer(Received::Open(response));
         }
         if status.is_success() {
-            return match read(response, LONGEST_ANSWER).await {
+            return match read(response, self.longest_answer).await {
                 Ok((answer, true)) => Attempt::Answer(Received::Whole(answer)),
                 Ok((_, false)) => {
-                    Attempt::Failed(Failure::Fatal(self.body_error(format!("over {LONGEST_ANSWER} bytes"))))
+                    Attempt::Failed(Failure::Fatal(self.body_error(format!("over {} bytes", self.longest_answer))))
                 }
                 Err(error) => trouble_of(error),
             };
         }
         let asked = retry::asked(response.headers());
-        let body = match read(response, LONGEST_ERROR).await {
-            Ok((body, _)) => body,
-            Err(_) => Vec::new(),
+        // A server that does not even end its error has said enough.
+        let body = match tokio::time::timeout(self.timeout, read(response, LONGEST_ERROR)).await {
+            Ok(Ok((body, _))) => body,
+            Ok(Err(_)) | Err(_) => Vec::new(),
         };
         self.judge(status, &Said::read(&body, self.key.as_ref()), asked)
     }
@@ -287,6 +294,7 @@ pub(crate) struct Incoming {
     host: String,
     timeout: Duration,
     received: usize,
+    longest: usize,
 }
 
 #[cfg(feature = "chat")]
@@ -308,8 +316,8 @@ impl Incoming {
             Err(_) => return Err(HttpError::Timeout { host: self.host.clone(), timeout: self.timeout, attempts: 1 }),
         };
         self.received += piece.as_ref().map_or(0, |piece| piece.len());
-        if self.received > LONGEST_ANSWER {
-            return Err(self.body_error(format!("over {LONGEST_ANSWER} bytes")));
+        if self.received > self.longest {
+            return Err(self.body_error(format!("over {} bytes", self.longest)));
         }
         Ok(piece.map(Vec::from))
     }

@@ -88,7 +88,8 @@ impl Assembler {
             Framing::Events if line.is_empty() => {
                 self.length = 0;
                 let event = std::mem::take(&mut self.event);
-                if std::mem::take(&mut self.has_data) {
+                // Without data it only keeps the connection open.
+                if std::mem::take(&mut self.has_data) && !event.data.trim().is_empty() {
                     out.push_back(event);
                 }
             }
@@ -113,12 +114,21 @@ impl Assembler {
         }
     }
 
-    /// What stands at the end without a line feed. Events that were not ended are dropped, as the standard has it.
+    /// What stands at the end without a line feed. An event that was not ended is dropped, as the standard has it, unless
+    /// it is whole: some servers leave out the last blank line.
     fn finish(&mut self, out: &mut VecDeque<Frame>) {
-        if self.framing == Framing::Lines && !self.line.is_empty() {
+        if !self.line.is_empty() {
+            self.end_of_line(out);
+        }
+        if self.framing == Framing::Events && is_whole(&self.event.data) {
             self.end_of_line(out);
         }
     }
+}
+
+/// Whether a text is all of what was to be sent: the mark of an end, or JSON that is closed.
+fn is_whole(data: &str) -> bool {
+    data.trim() == "[DONE]" || serde_json::from_str::<serde_json::Value>(data).is_ok_and(|json| json.is_object())
 }
 
 /// The frames of an answer. Dropping it closes the connection.
@@ -180,6 +190,16 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
         assert_eq!(frames(Framing::Events, &bytes), wanted);
+        let ends = [
+            ("data: [DONE]", 1),
+            ("data: [DONE]\n", 1),
+            ("data: {\"a\": 1}", 1),
+            ("data: {\"a\": ", 0),
+            ("data:\n\n", 0),
+        ];
+        for (text, count) in ends {
+            assert_eq!(frames(Framing::Events, &[text.as_bytes()]).len(), count, "{text}");
+        }
     }
 
     #[test]

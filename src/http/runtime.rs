@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -68,24 +69,34 @@ impl<S: Stream> Stream for Driven<S> {
     }
 }
 
-/// Wakes a thread that sleeps.
-struct Unpark(Thread);
+/// Wakes a thread that sleeps. Whether it was woken is kept apart from the thread's own token, which other code that
+/// sleeps on the same thread may take.
+struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
 /// Runs a future to its end on this thread. Also within another runtime, whose thread it takes meanwhile.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, HttpError> {
     let mut future = std::pin::pin!(Driven::new(future)?);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(unpark.clone());
     let mut context = Context::from_waker(&waker);
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return Ok(output),
-            Poll::Pending => thread::park(),
+            Poll::Pending => {
+                while !unpark.woken.swap(false, Ordering::Acquire) {
+                    thread::park();
+                }
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::http::spawn_blocking;
 
 /// Questions to the model when nothing else is said.
 const ROUNDS: usize = 8;
+/// Calls of a round that are made.
+const CALLS: usize = 32;
 /// Characters of a result that the model is given.
 const LONGEST_RESULT: usize = 40_000;
 
@@ -119,11 +121,13 @@ impl Agent {
     async fn go(&self, prompt: &str) -> Result<AgentRun, LlmError> {
         let turn = Turn::of(&self.llm, prompt)?;
         let takes = &self.llm.core.takes_tools;
-        let mut result = None;
+        let (mut result, mut lasts) = (None, false);
         if takes.load(Ordering::Relaxed) || self.tools.is_empty() {
             match self.native(turn.clone()).await {
                 // Refused at once, so perhaps for the tools.
-                Err((error, 0)) if ask::is_refusal(&error) && !self.tools.is_empty() => {}
+                Err((error, 0)) if ask::is_refusal(&error) && !self.tools.is_empty() => {
+                    lasts = ask::is_lasting(&error);
+                }
                 Err((error, _)) => return Err(error),
                 Ok(run) => result = Some(run),
             }
@@ -132,11 +136,13 @@ impl Agent {
             Some(run) => run,
             None => {
                 let run = self.in_words(turn).await?;
-                takes.store(false, Ordering::Relaxed);
+                if lasts {
+                    takes.store(false, Ordering::Relaxed);
+                }
                 run
             }
         };
-        self.llm.remember([Message::user(prompt), Message::assistant(run.text.as_str())]);
+        self.llm.remember(prompt, &run.text);
         Ok(run)
     }
 
@@ -152,8 +158,8 @@ impl Agent {
                 return Ok(AgentRun { text, uses, rounds: round, usage });
             }
             turn.messages.push(Message::Assistant { text, calls: calls.clone() });
-            for call in calls {
-                let used = self.call(&call, round).await.map_err(|error| (error, round))?;
+            for (number, call) in calls.into_iter().enumerate() {
+                let used = self.call(&call, round, number).await.map_err(|error| (error, round))?;
                 turn.messages.push(Message::Tool { id: call.id, name: call.name, result: used.result.clone() });
                 uses.push(used);
             }
@@ -174,8 +180,8 @@ impl Agent {
                 Action::Answer(text) => return Ok(AgentRun { text, uses, rounds: round, usage }),
                 Action::Calls(calls) => {
                     let mut told = Vec::with_capacity(calls.len());
-                    for call in calls {
-                        let used = self.call(&call, round).await?;
+                    for (number, call) in calls.into_iter().enumerate() {
+                        let used = self.call(&call, round, number).await?;
                         told.push(protocol::result(&used.name, &used.result));
                         uses.push(used);
                     }
@@ -193,7 +199,8 @@ impl Agent {
         LlmError::Rounds { model: self.llm.name().to_owned(), rounds: self.rounds }
     }
 
-    async fn call(&self, call: &ToolCall, round: usize) -> Result<ToolUse, LlmError> {
+    /// A call, the `number`th of its round.
+    async fn call(&self, call: &ToolCall, round: usize, number: usize) -> Result<ToolUse, LlmError> {
         let used = |result: String, is_error| ToolUse {
             round,
             name: call.name.clone(),
@@ -201,6 +208,9 @@ impl Agent {
             result,
             is_error,
         };
+        if number >= CALLS {
+            return Ok(used(format!("error: only {CALLS} calls at a time are made; call again"), true));
+        }
         let Some(tool) = self.tools.iter().find(|tool| tool.spec().name == call.name).cloned() else {
             let known: Vec<&str> = self.tools.iter().map(|tool| tool.spec().name.as_str()).collect();
             return Ok(used(format!("error: there is no tool {}; there are {}", call.name, known.join(", ")), true));

@@ -1,6 +1,7 @@
 //! One question and its whole answer: from the cache, or from the provider.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tracing::field::Empty;
@@ -22,6 +23,8 @@ pub(super) struct Turn {
     pub messages: Vec<Message>,
     pub tools: Arc<[ToolSpec]>,
     pub shape: Option<Arc<Shape>>,
+    /// Whether the answer is not to be kept, since it is not known yet whether it can be used.
+    pub unkept: bool,
 }
 
 impl Turn {
@@ -44,6 +47,7 @@ impl Turn {
             max_tokens: llm.max_tokens,
             tools: &self.tools,
             shape: self.shape.as_deref(),
+            counts: llm.core.takes_counts.load(Ordering::Relaxed),
         }
     }
 }
@@ -126,7 +130,9 @@ async fn came(llm: &Llm, turn: &Turn, started: Instant) -> Result<Came, LlmError
     let bytes = core.client.post(&wire.path(&core.model, false), body, tokens, &mut effort).await;
     let bytes = bytes.map_err(|failure| llm.http(of(failure)))?;
     let said = wire.answer(&bytes, turn.shape.is_some()).map_err(|reason| unreadable(llm, reason))?;
-    keep(llm, key, &said).await;
+    if !turn.unkept {
+        keep(llm, key, &said).await;
+    }
     Ok(Came { said, cache_hit: false, effort, started })
 }
 
@@ -137,8 +143,17 @@ pub(super) enum Opened {
     Whole(Said),
 }
 
-/// Asks for a stream.
+/// Asks for a stream; again without the wish that tokens be counted, where that is refused.
 pub(super) async fn open(llm: &Llm, turn: &Turn, effort: &mut Effort) -> Result<Opened, LlmError> {
+    let first = open_once(llm, turn, effort).await;
+    let refuses_counts = |error: &LlmError| is_refusal(error) && error.to_string().contains("stream_options");
+    if !first.as_ref().is_err_and(refuses_counts) || !llm.core.takes_counts.swap(false, Ordering::Relaxed) {
+        return first;
+    }
+    open_once(llm, turn, effort).await
+}
+
+async fn open_once(llm: &Llm, turn: &Turn, effort: &mut Effort) -> Result<Opened, LlmError> {
     let (core, wire) = (&llm.core, llm.core.provider.wire);
     let (body, tokens) = body(llm, turn, true);
     let path = wire.path(&core.model, true);
@@ -195,6 +210,14 @@ pub(super) async fn keep(llm: &Llm, key: Option<CacheKey>, said: &Said) {
     if let (Some(cache), Some(key), Some(bytes)) = (llm.cache.clone(), key, kept::write(said)) {
         let _ = spawn_blocking(move || cache.put_many(vec![(key, bytes)])).await;
     }
+}
+
+/// Whether a refusal is of what was asked for, and not of what the model made of it this once.
+pub(super) fn is_lasting(error: &LlmError) -> bool {
+    let text = error.to_string().to_lowercase();
+    !["failed_generation", "failed to call", "failed to generate", "failed to validate"]
+        .iter()
+        .any(|w| text.contains(w))
 }
 
 /// Whether the provider refuses the request for something in it, which it may do without.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use super::answer::Said;
 use super::ask::{self, Turn};
 use super::message::Shape;
 use super::{Answer, Llm, Message, bare};
@@ -40,9 +41,10 @@ const PARTICLES: [&str; 22] = [
     "의",
     "와",
 ];
-/// With one of these in prose, what it names may be what it does not choose.
-const NEGATIONS: [&str; 11] =
-    ["not", "n't", "n’t", "never", "neither", "except", "instead", "아니", "않", "말고", "없"];
+/// With one of these words beside it in prose, what is named may be what is not chosen.
+const NEGATIONS: [&str; 8] = ["not", "never", "neither", "nor", "except", "instead", "cannot", "without"];
+/// The same within Korean words.
+const KOREAN_NEGATIONS: [&str; 5] = ["아니", "아닌", "않", "말고", "없"];
 
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +62,7 @@ impl Llm {
     /// Has the model choose one of several texts. The question stands alone: the conversation is neither sent nor
     /// changed.
     ///
-    /// Where the provider can give replies a form, nothing but one of the choices is possible; else the reply is read
-    /// strictly: a text of the list, its number from 1, both where they agree, or a sentence that names exactly one.
+    /// Where the provider can give replies a form, it is asked for; the reply is read strictly all the same: a text of the list, its number from 1, both where they agree, or a sentence that names exactly one.
     ///
     /// # Errors
     /// [`LlmError::Choices`] for fewer than two choices, blank ones, and one that stands twice; [`LlmError::Choice`]
@@ -99,18 +100,29 @@ impl Llm {
         });
         let shape = Arc::new(Shape { name: SHAPE.to_owned(), schema });
         let mut turn = Turn { messages: vec![Message::user(prompt)], ..Turn::default() };
+        turn.unkept = true;
         let takes = &self.core.takes_shapes;
         turn.shape = takes.load(Ordering::Relaxed).then_some(shape);
         let mut answer = ask::answer(self, &turn).await;
-        if turn.shape.is_some() && answer.as_ref().is_err_and(ask::is_refusal) {
+        if let Some(refusal) = answer.as_ref().err().filter(|error| turn.shape.is_some() && ask::is_refusal(error)) {
+            let lasts = ask::is_lasting(refusal);
             turn.shape = None;
             answer = ask::answer(self, &turn).await;
-            // Only when the form was what it refused.
-            takes.store(answer.is_err(), Ordering::Relaxed);
+            if answer.is_ok() && lasts {
+                takes.store(false, Ordering::Relaxed);
+            }
         }
         let answer = answer?;
         match read(&answer.text, choices) {
-            Ok(index) => Ok(Choice { index, text: choices[index].clone(), answer }),
+            Ok(index) => {
+                // A reply that is no choice is asked for again the next time.
+                if !answer.cache_hit {
+                    let (text, finish) = (answer.text.clone(), answer.finish.clone());
+                    let said = Said { text, usage: answer.usage, finish, calls: Vec::new() };
+                    ask::keep(self, ask::key(self, &turn), &said).await;
+                }
+                Ok(Choice { index, text: choices[index].clone(), answer })
+            }
             Err(reason) => {
                 let reply: String = answer.text.chars().take(SHOWN).collect();
                 Err(LlmError::Choice { reason, reply: reply.split_whitespace().collect::<Vec<_>>().join(" ") })
@@ -142,38 +154,38 @@ fn is_same(a: &str, b: &str) -> bool {
 /// The choice that a reply means; the error says why it means none.
 fn read(reply: &str, choices: &[String]) -> Result<usize, String> {
     let reply = bare(reply);
-    match serde_json::from_str::<Value>(reply) {
-        Ok(Value::Object(object)) => {
-            let chosen = object.get("choice").ok_or("its JSON has no `choice`")?;
-            return of_value(chosen, choices);
-        }
-        Ok(value @ (Value::String(_) | Value::Number(_))) => return of_value(&value, choices),
-        Ok(_) => return Err("its JSON is no choice".to_owned()),
-        Err(_) => {}
+    if let Some(index) = exact(reply, choices) {
+        return Ok(index);
     }
-    of_text(reply, choices)
-}
-
-fn of_value(value: &Value, choices: &[String]) -> Result<usize, String> {
-    match value {
-        Value::String(text) => of_text(text, choices),
-        Value::Number(number) => of_text(&number.to_string(), choices),
-        _ => Err("its `choice` is neither text nor number".to_owned()),
+    match serde_json::from_str::<Value>(reply) {
+        Ok(Value::Object(object)) => match object.get("choice") {
+            Some(Value::String(text)) => of_text(text, choices),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => of_text(&value.to_string(), choices),
+            Some(_) => Err("its `choice` is neither text nor number".to_owned()),
+            None => Err("its JSON has no `choice`".to_owned()),
+        },
+        Ok(Value::String(text)) => of_text(&text, choices),
+        Ok(Value::Array(_)) => Err("its JSON is no choice".to_owned()),
+        _ => of_text(reply, choices),
     }
 }
 
 fn exact(text: &str, choices: &[String]) -> Option<usize> {
     let bare =
         |text: &str| text.trim_matches(|c: char| c.is_whitespace() || "\"'`*“”‘’「」.。!".contains(c)).to_owned();
-    let is = |of: &dyn Fn(&str) -> String| choices.iter().position(|choice| is_same(&of(choice), &of(text)));
-    is(&|text| text.trim().to_owned()).or_else(|| is(&bare))
+    let whole = choices.iter().position(|choice| is_same(choice, text.trim()));
+    // What is nothing but marks is no text without them.
+    let text = bare(text);
+    whole.or_else(|| choices.iter().position(|choice| !text.is_empty() && is_same(&bare(choice), &text)))
 }
 
 fn of_text(text: &str, choices: &[String]) -> Result<usize, String> {
     if let Some(index) = exact(text, choices) {
         return Ok(index);
     }
-    let (number, rest) = leading_number(text);
+    // Where choices are numbers themselves, a number is never one's place.
+    let are_numbers = choices.iter().any(|choice| choice.starts_with(|c: char| c.is_ascii_digit()));
+    let (number, rest) = if are_numbers { (None, None) } else { leading_number(text) };
     let numbered = match number {
         // A quantity within a sentence is no number of a choice.
         Some(number) if rest.is_some() => match number.checked_sub(1).filter(|i| *i < choices.len()) {
@@ -190,6 +202,9 @@ fn of_text(text: &str, choices: &[String]) -> Result<usize, String> {
         Some(index) => vec![(index, true)],
         None => named(rest, choices),
     };
+    if let ([(name, true)], Some(word)) = (named.as_slice(), negation(rest, choices, &named)) {
+        return Err(format!("with `{word}` in it, it may not mean {}", choices[*name]));
+    }
     match (numbered, named.as_slice()) {
         (Some(number), [(name, true)]) if number == *name => Ok(number),
         (Some(number), [(name, true)]) => {
@@ -197,14 +212,26 @@ fn of_text(text: &str, choices: &[String]) -> Result<usize, String> {
         }
         (_, [] | [(_, false)]) => Err("it names none of them".to_owned()),
         (_, [_, _, ..]) => Err(format!("it names {} of them", named.len())),
-        (None, [(name, true)]) => {
-            let lower = rest.to_lowercase();
-            match NEGATIONS.iter().find(|word| lower.contains(*word)) {
-                Some(word) => Err(format!("with `{word}` in it, it may name what is not chosen")),
-                None => Ok(*name),
-            }
-        }
+        (None, [(name, true)]) => Ok(*name),
     }
+}
+
+/// A word beside the choice that a text names which may turn its meaning round.
+fn negation(text: &str, choices: &[String], named: &[(usize, bool)]) -> Option<String> {
+    let mut text = text.to_lowercase();
+    if exact(&text, choices).is_some() {
+        return None;
+    }
+    named.iter().for_each(|(name, _)| text = text.replace(&choices[*name].to_lowercase(), " "));
+    let is_apart = |c: char| !(c.is_alphanumeric() || c == '\'' || c == '’');
+    text.split(is_apart)
+        .find(|word| {
+            NEGATIONS.contains(word)
+                || word.ends_with("n't")
+                || word.ends_with("n’t")
+                || KOREAN_NEGATIONS.iter().any(|negation| word.contains(negation))
+        })
+        .map(str::to_owned)
 }
 
 /// The number at the start, and what follows it where that marks it as one: `2`, `2.`, `(2) text`, `2번`.
@@ -301,6 +328,17 @@ mod tests {
         ] {
             assert!(of(bad).is_err(), "{bad}");
         }
+        let is = |reply: &str, choices: &[&str]| read(reply, &listed(choices).unwrap());
+        assert_eq!((is("true", &["true", "false"]), is("{\"choice\": false}", &["true", "false"])), (Ok(0), Ok(1)));
+        assert_eq!(is("3.10", &["3.1", "3.10"]), Ok(1));
+        assert!(is("3", &["0", "1", "2"]).is_err() && is("", &["*", "**"]).is_err());
+        assert_eq!(
+            (is("I choose the notebook.", &["notebook", "pen"]), is("It is not spam.", &["spam", "not spam"])),
+            (Ok(0), Ok(1))
+        );
+        assert!(
+            is("1. not apple", &["apple", "pear"]).is_err() && is("I don't want the pen", &["pen", "ink"]).is_err()
+        );
         // The text goes before the number.
         assert_eq!(read("1", &["2".to_owned(), "1".to_owned()]), Ok(1));
     }

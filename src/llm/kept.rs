@@ -55,7 +55,8 @@ struct Entry {
 
 /// An answer as it is kept; `None` for one that is better asked for again.
 pub(super) fn write(said: &Said) -> Option<Vec<u8>> {
-    let is_whole = matches!(said.finish, Finish::Stop | Finish::Length | Finish::ToolCalls);
+    let says_something = !said.text.trim().is_empty() || !said.calls.is_empty();
+    let is_whole = says_something && matches!(said.finish, Finish::Stop | Finish::Length | Finish::ToolCalls);
     let entry = Entry { version: VERSION, said: said.clone() };
     is_whole.then(|| serde_json::to_vec(&entry).ok())?
 }
@@ -78,6 +79,7 @@ mod tests {
         let bytes = write(&said).unwrap();
         assert_eq!(read(&bytes).unwrap(), said);
         assert!(read(&bytes[..bytes.len() - 1]).is_none() && read(b"").is_none() && read(b"{}").is_none());
+        assert!(write(&Said { text: " ".to_owned(), ..said.clone() }).is_none());
         assert!(write(&Said { finish: Finish::Filter, ..said }).is_none());
     }
 }

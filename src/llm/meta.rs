@@ -41,8 +41,7 @@ impl Llm {
         if task.trim().is_empty() {
             return Err(self.setting("the task is blank; say what the prompt is for"));
         }
-        let template = Template::new("generate_prompt", WRITE, &["task", "examples"])?;
-        self.written(&template.fill(&json!({"task": task, "examples": examples}))?)
+        self.written(&Template::filled("generate_prompt", WRITE, &json!({"task": task, "examples": examples}))?)
     }
 
     /// Has the model mend a prompt by what is wrong with it. Both are passed on as they are, braces and all. The
@@ -54,8 +53,7 @@ impl Llm {
         if prompt.trim().is_empty() || feedback.trim().is_empty() {
             return Err(self.setting("the prompt or the feedback is blank; give both"));
         }
-        let template = Template::new("optimize_prompt", MEND, &["prompt", "feedback"])?;
-        self.written(&template.fill(&json!({"prompt": prompt, "feedback": feedback}))?)
+        self.written(&Template::filled("optimize_prompt", MEND, &json!({"prompt": prompt, "feedback": feedback}))?)
     }
 
     fn written(&self, prompt: &str) -> Result<String, LlmError> {

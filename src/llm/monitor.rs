@@ -86,7 +86,7 @@ pub struct ModelReport {
     pub error_rate: f64,
     /// Streams that were dropped before their end.
     pub abandoned: u64,
-    /// Requests that were sent again.
+    /// Requests that were sent again, of questions that were answered.
     pub retries: u64,
     /// Questions that a cache answered.
     pub cache_hits: u64,
@@ -136,7 +136,8 @@ impl Report {
 }
 
 impl Monitor {
-    /// A monitor with the prices that are compiled in.
+    /// A monitor with the prices that are compiled in; with those of the user's file,
+    /// `Monitor::with_prices(ChatPrices::load()?)`.
     pub fn new() -> Monitor {
         Monitor::default()
     }
@@ -146,7 +147,8 @@ impl Monitor {
         Monitor(Arc::new(State { prices, models: Mutex::default() }))
     }
 
-    /// A handle whose questions are counted. It is used as the one that it was made of, and shares its conversation.
+    /// A handle whose questions are counted, by this monitor and no other. It is used as the one that it was made of, and
+    /// shares its conversation.
     pub fn watch(&self, llm: &Llm) -> Llm {
         Llm { monitor: Some(self.clone()), ..llm.clone() }
     }
@@ -187,9 +189,10 @@ impl Monitor {
         record.times.add(took);
         first.into_iter().for_each(|first| record.first.add(first));
         let usage = answer.usage;
-        record.prompt_tokens += usage.prompt_tokens.unwrap_or(0);
-        record.completion_tokens += usage.completion_tokens.unwrap_or(0);
-        record.total_tokens += usage.total_tokens.unwrap_or(0);
+        let add = |sum: &mut u64, more: Option<u64>| *sum = sum.saturating_add(more.unwrap_or(0));
+        add(&mut record.prompt_tokens, usage.prompt_tokens);
+        add(&mut record.completion_tokens, usage.completion_tokens);
+        add(&mut record.total_tokens, usage.total_tokens);
         record.uncounted += u64::from(usage.total_tokens.is_none());
         if let Some(cost) = self.0.prices.cost(model, usage) {
             record.cost += cost;

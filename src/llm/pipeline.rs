@@ -11,7 +11,7 @@ const INPUT: &str = "{input}";
 
 /// Several models that share work: question `i` goes to model `i` modulo their number.
 ///
-/// Questions stand alone: no conversation grows.
+/// No conversation grows; what a handle's own holds already goes along with each of its questions.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Pipeline {

@@ -18,8 +18,9 @@ impl Stop {
     pub fn push(&mut self, text: &str) -> (String, bool) {
         let mut all = std::mem::take(&mut self.held);
         all.push_str(text);
-        // The first keyword to stand there, not the first of the list.
-        if let Some(at) = self.keywords.iter().filter_map(|keyword| all.find(keyword)).min() {
+        // The keyword that ends first, as it would where the text comes a character at a time.
+        let ends = self.keywords.iter().filter_map(|keyword| all.find(keyword).map(|at| (at + keyword.len(), at)));
+        if let Some((_, at)) = ends.min() {
             all.truncate(at);
             return (all, true);
         }
@@ -71,6 +72,9 @@ mod tests {
         assert_eq!(through(&["nothing", "끝!"], &each).0, "하나 둘 ");
         assert_eq!(through(&["끝?"], &each), (text.to_owned(), false));
         assert_eq!(through(&["END", "E"], &["aE", "ND"]), ("a".to_owned(), true));
+        for cut in [&["END!"][..], &["EN", "D!"], &["E", "N", "D", "!"]] {
+            assert_eq!(through(&["END!", "N"], cut), ("E".to_owned(), true));
+        }
         assert_eq!(through(&["aab"], &["aa", "aab", "x"]), ("aa".to_owned(), true));
         assert_eq!(through(&[], &["a", "b"]), ("ab".to_owned(), false));
         assert_eq!(through(&[""], &["a"]), ("a".to_owned(), false));

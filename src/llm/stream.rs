@@ -11,11 +11,13 @@ use futures_util::stream::{Abortable, Stream, StreamExt, abortable, unfold};
 
 use tracing::{Instrument, Span};
 
+#[cfg(feature = "collection")]
+use super::Message;
 use super::answer::Said;
 use super::ask::{self, Came, Opened, Turn};
 use super::stop::Stop;
 use super::wire::Reader;
-use super::{Answer, Finish, Llm, Message, Sentences};
+use super::{Answer, Finish, Llm, Sentences};
 use crate::cache::CacheKey;
 use crate::error::LlmError;
 use crate::http::{Driven, Effort, Frames, block_on};
@@ -59,6 +61,8 @@ struct Live {
     effort: Effort,
     started: Instant,
     first: Option<Duration>,
+    /// Whether the end, or an error, has gone out.
+    ended: bool,
     span: Span,
 }
 
@@ -68,6 +72,9 @@ impl Live {
     async fn next(&mut self) -> Option<Item> {
         loop {
             if let Some(event) = self.ready.pop_front() {
+                if let StreamEvent::End(answer) = &event {
+                    self.told(answer);
+                }
                 return Some(Ok(event));
             }
             let step = match &mut self.state {
@@ -80,6 +87,7 @@ impl Live {
             };
             if let Err(error) = step {
                 self.state = State::Done;
+                self.ended = true;
                 let result = Err(error);
                 self.tell(&result);
                 return Some(result.map(|answer| StreamEvent::End(Box::new(answer))));
@@ -88,6 +96,7 @@ impl Live {
     }
 
     async fn begin(&mut self) -> Result<(), LlmError> {
+        self.started = Instant::now();
         self.key = ask::key(&self.llm, &self.turn);
         if let Some(mut said) = ask::look(&self.llm, self.key).await {
             if self.pass(&said.text) {
@@ -180,13 +189,17 @@ impl Live {
             }
         }
         let answer = Came { said, cache_hit, effort: self.effort, started: self.started }.into_answer(&self.llm);
-        if let Some(prompt) = self.prompt.take() {
-            self.llm.remember([Message::User { text: prompt }, Message::assistant(answer.text.as_str())]);
-        }
-        let result = Ok(answer.clone());
-        self.tell(&result);
         self.ready.push_back(StreamEvent::End(Box::new(answer)));
         Ok(())
+    }
+
+    /// The end goes out: now the conversation has it.
+    fn told(&mut self, answer: &Answer) {
+        self.ended = true;
+        if let Some(prompt) = self.prompt.take() {
+            self.llm.remember(&prompt, &answer.text);
+        }
+        self.tell(&Ok(answer.clone()));
     }
 
     fn tell(&self, result: &Result<Answer, LlmError>) {
@@ -199,7 +212,8 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let (State::Reading(_), Some(monitor)) = (&self.state, &self.llm.monitor) {
+        let has_begun = !matches!(self.state, State::Asked);
+        if let Some(monitor) = self.llm.monitor.as_ref().filter(|_| has_begun && !self.ended) {
             monitor.record_abandoned(self.llm.name());
         }
     }
@@ -280,6 +294,7 @@ impl Llm {
             effort: Effort::default(),
             started: Instant::now(),
             first: None,
+            ended: false,
             span: ask::span(self, true),
         };
         let events = unfold(live, |mut live| async move {
@@ -360,7 +375,7 @@ impl AnswerStream {
                 return Ok(*answer);
             }
         }
-        Err(llm.setting("the stream was read before"))
+        Err(llm.setting("the stream was read to its end before, or stopped"))
     }
 }
 
@@ -372,10 +387,9 @@ impl Iterator for AnswerStream {
             Ok(item) => item,
             Err(source) => Some(Err(self.llm.http(source))),
         };
-        if self.stop.is_aborted() {
-            // Dropping it closes the connection.
+        if item.is_none() {
+            // Ended, or stopped: dropping it closes the connection.
             self.inner = None;
-            return None;
         }
         item
     }

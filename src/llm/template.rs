@@ -4,13 +4,15 @@ use std::fmt;
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::error::LlmError;
 
 const NAME: &str = "template";
 
 /// A prompt with places to fill, `{{ input }}`, in the language of [minijinja](https://docs.rs/minijinja). Values go in
-/// as they are: nothing is escaped, and braces in them stay braces. Single braces, as JSON has them, are text.
+/// as they are: nothing is escaped, and braces in them stay braces. Single braces, as JSON has them, are text; `{{`, `{%`
+/// and `{#` begin what is not.
 #[derive(Clone)]
 pub struct Template {
     environment: Environment<'static>,
@@ -19,7 +21,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a template that may name these values.
+    /// Reads a template that may name these values, which are texts. It is tried with a text for each, so that what is
+    /// wrong with it is mostly told here; what is behind a condition is only read.
     ///
     /// ```
     /// use gyeol::llm::Template;
@@ -32,6 +35,13 @@ impl Template {
     /// # Errors
     /// [`LlmError::Template`] for what is no template, or names something else. `what` is for messages.
     pub fn new(what: &str, text: &str, names: &[&str]) -> Result<Template, LlmError> {
+        let sample = names.iter().map(|name| ((*name).to_owned(), "text".into())).collect();
+        Template::like(what, text, &sample)
+    }
+
+    /// [`Template::new`] for values like these.
+    pub(crate) fn like(what: &str, text: &str, sample: &Map<String, Value>) -> Result<Template, LlmError> {
+        let names: Vec<&str> = sample.keys().map(String::as_str).collect();
         let refuse = |reason: String| LlmError::Template { name: what.to_owned(), reason };
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -44,19 +54,22 @@ impl Template {
         };
         uses.retain(|name| !environment.globals().any(|(global, _)| global == name));
         uses.sort();
-        // Names of filters and functions are looked up only when they are used.
-        let blank: std::collections::HashMap<&str, &str> = names.iter().map(|name| (*name, "")).collect();
-        let tried = environment.get_template(NAME).and_then(|template| template.render(&blank));
-        if let Err(error) = tried
-            && matches!(error.kind(), ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction)
-        {
-            return Err(refuse(reason_of(&error)));
-        }
         let unknown: Vec<&str> = uses.iter().map(String::as_str).filter(|name| !names.contains(name)).collect();
-        match unknown.is_empty() {
-            true => Ok(Template { environment, text: text.to_owned(), uses }),
-            false => Err(refuse(format!("it names {}; there are {}", unknown.join(", "), names.join(", ")))),
+        if !unknown.is_empty() {
+            return Err(refuse(format!("it names {}; there are {}", unknown.join(", "), names.join(", "))));
         }
+        // Filters, functions and parts of values are looked up only when they are used.
+        let tried = environment.get_template(NAME).and_then(|template| template.render(sample));
+        match tried {
+            Err(error) if is_of_template(error.kind()) => Err(refuse(reason_of(&error))),
+            _ => Ok(Template { environment, text: text.to_owned(), uses }),
+        }
+    }
+
+    /// A text of our own with its places filled.
+    pub(crate) fn filled(what: &str, text: &str, values: &Value) -> Result<String, LlmError> {
+        let empty = Map::new();
+        Template::like(what, text, values.as_object().unwrap_or(&empty))?.fill(values)
     }
 
     /// The text with its places filled.
@@ -78,6 +91,12 @@ impl Template {
     pub fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// Whether an error would come with other values, too.
+fn is_of_template(kind: ErrorKind) -> bool {
+    use ErrorKind::{UndefinedError, UnknownFilter, UnknownFunction, UnknownMethod, UnknownTest};
+    matches!(kind, UndefinedError | UnknownFilter | UnknownFunction | UnknownMethod | UnknownTest)
 }
 
 /// On one line, with the line of the template.

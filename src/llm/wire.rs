@@ -2,7 +2,7 @@
 //!
 //! | protocol | path | a stream's end |
 //! |---|---|---|
-//! | OpenAI | `chat/completions` | `data: [DONE]` |
+//! | OpenAI | `chat/completions` | `data: [DONE]`, or a `finish_reason` |
 //! | Anthropic | `messages` | event `message_stop` |
 //! | Gemini | `models/NAME:generateContent`, `:streamGenerateContent?alt=sse` | `finishReason` |
 //! | Ollama | `api/chat` | `"done": true` |
@@ -17,8 +17,11 @@ use serde_json::Value;
 use super::answer::Said;
 use super::message::Shape;
 use super::provider::Wire;
-use super::{Message, TokenUsage, ToolCall, ToolSpec};
+use super::{Message, TokenUsage, ToolSpec};
 use crate::http::{Frame, Framing};
+
+/// Characters of a provider's message that are shown.
+const SHOWN: usize = 300;
 
 /// All that an answer depends on, but for the provider.
 #[derive(Clone, Copy)]
@@ -30,6 +33,8 @@ pub(super) struct Asked<'a> {
     pub max_tokens: Option<u32>,
     pub tools: &'a [ToolSpec],
     pub shape: Option<&'a Shape>,
+    /// Whether a stream of OpenAI's protocol is asked to count its tokens.
+    pub counts: bool,
 }
 
 impl Wire {
@@ -86,27 +91,27 @@ impl Wire {
     }
 }
 
-/// Puts an answer together from its frames.
+/// Puts an answer together from its frames. No stream is asked for with tools.
 pub(super) struct Reader {
     wire: Wire,
     is_shaped: bool,
     said: Said,
     /// Whether the end was told.
     ended: bool,
-    /// Calls under way, by the number that the provider gives them.
-    open: Vec<(u64, ToolCall)>,
+    /// Whether nothing comes after it.
+    done: bool,
 }
 
 impl Reader {
     pub fn new(wire: Wire, is_shaped: bool) -> Self {
-        Reader { wire, is_shaped, said: Said::default(), ended: false, open: Vec::new() }
+        Reader { wire, is_shaped, said: Said::default(), ended: false, done: false }
     }
 
     /// Takes a frame and gives the text that it adds, if any; the error says what is wrong with it.
     pub fn take(&mut self, frame: &Frame) -> Result<String, String> {
         let data = frame.data.trim();
         if data == "[DONE]" {
-            self.ended = true;
+            (self.ended, self.done) = (true, true);
             return Ok(String::new());
         }
         let json: Value = serde_json::from_str(data).map_err(|e| format!("a part of the stream is no JSON: {e}"))?;
@@ -128,9 +133,9 @@ impl Reader {
         self.ended
     }
 
-    /// Whether no more is to be read: after the end of some protocols the counts of tokens still come.
+    /// Whether no more is to be read: in some protocols the counts of tokens come after the end.
     pub fn is_done(&self) -> bool {
-        self.ended && self.wire != Wire::Gemini
+        self.done
     }
 
     /// The text up to now.
@@ -139,19 +144,8 @@ impl Reader {
     }
 
     /// All of it.
-    pub fn finish(mut self) -> Said {
-        self.said.calls.extend(self.open.into_iter().map(|(_, call)| call));
+    pub fn finish(self) -> Said {
         self.said
-    }
-
-    /// The call of a number, begun where there is none.
-    fn call(&mut self, number: u64) -> &mut ToolCall {
-        let at = self.open.iter().position(|(n, _)| *n == number).unwrap_or_else(|| {
-            let (id, name, arguments) = (String::new(), String::new(), String::new());
-            self.open.push((number, ToolCall { id, name, arguments, signature: None }));
-            self.open.len() - 1
-        });
-        &mut self.open[at].1
     }
 }
 
@@ -160,7 +154,7 @@ fn error_of(json: &Value) -> Option<String> {
     let error = json.get("error").filter(|error| !error.is_null())?;
     let message = error.get("message").unwrap_or(error);
     let message = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
-    Some(format!("the provider failed: {message}"))
+    Some(format!("the provider failed: {}", message.chars().take(SHOWN).collect::<String>()))
 }
 
 fn text_of<'a>(json: &'a Value, pointer: &str) -> &'a str {

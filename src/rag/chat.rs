@@ -1,15 +1,17 @@
 //! A conversation over a collection.
 
+mod stop;
 mod stream;
 
 use crate::collection::{Collection, Filter, Fusion, Mode};
-use crate::error::{Error, Result};
-use crate::http::estimated_tokens;
+use crate::error::{Error, LlmError, Result};
+use crate::http::{cut_to_tokens, estimated_tokens};
 use crate::llm::{Llm, Message, Template, TokenUsage, bare};
 
 use super::source::merged;
-use super::{CitedSource, cite, fit, prompt};
+use super::{CitedSource, fit, prompt};
 
+pub use self::stop::ChatStop;
 pub use self::stream::{ChatAnswer, ChatEvent, ChatStream};
 
 /// Hits that are looked at for each source: some are merged.
@@ -19,6 +21,10 @@ const BUDGET: usize = 8_000;
 const ANSWER: usize = 1_000;
 /// Turns that a follow-up is understood by.
 const TURNS: usize = 6;
+/// Tokens of each of them.
+const REMEMBERED: usize = 400;
+/// Tokens of a rewritten question beside twice those of what was asked.
+const LONGEST_REWRITTEN: usize = 200;
 
 /// What is done with a question to which nothing is found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +37,7 @@ pub enum NoneFound {
     Say(String),
     /// The model is asked all the same, and told that nothing was found.
     Ask,
-    /// [`LlmError::NothingFound`](crate::error::LlmError::NothingFound).
+    /// [`LlmError::NothingFound`](LlmError::NothingFound).
     Fail,
 }
 
@@ -51,6 +57,7 @@ pub struct Chat<'a> {
     none_found: NoneFound,
     template: Option<Template>,
     system: Option<String>,
+    stop: ChatStop,
 }
 
 /// What is known before the model answers.
@@ -68,7 +75,7 @@ struct Prepared {
 
 impl Collection {
     /// Starts a conversation over this collection. It is the chat's own: that of the handle is neither sent nor
-    /// changed.
+    /// changed. The handle's system prompt follows that of the chat.
     pub fn chat(&self, llm: &Llm) -> Chat<'_> {
         Chat {
             collection: self,
@@ -84,6 +91,7 @@ impl Collection {
             none_found: NoneFound::default(),
             template: None,
             system: None,
+            stop: ChatStop::default(),
         }
     }
 }
@@ -170,6 +178,11 @@ impl Chat<'_> {
         self
     }
 
+    /// What stops a question of this chat from another thread, wherever it is.
+    pub fn stop_handle(&self) -> ChatStop {
+        self.stop.clone()
+    }
+
     /// Questions and answers up to now, without sources and citations.
     pub fn history(&self) -> Vec<Message> {
         self.llm.history()
@@ -186,7 +199,7 @@ impl Chat<'_> {
     /// [`LlmError`](crate::error::LlmError) of the model, and for a budget without room; those of
     /// [`Search::run`](crate::collection::Search::run). The conversation stays as it was then.
     pub fn ask(&self, question: &str) -> Result<ChatAnswer> {
-        ChatStream::answered(self.llm.clone(), self.prepare(question)?)
+        ChatStream::answered(self.llm.clone(), &self.stop, self.prepare(question)?)
     }
 
     /// Answers a question piece by piece: sources first, then text, then the end. Rewriting and searching are done
@@ -196,10 +209,11 @@ impl Chat<'_> {
     /// As [`Chat::ask`].
     pub fn stream(&self, question: &str) -> Result<ChatStream> {
         let prepared = self.prepare(question)?;
-        ChatStream::begun(self.llm.clone(), prepared)
+        ChatStream::begun(self.llm.clone(), &self.stop, prepared)
     }
 
     fn prepare(&self, question: &str) -> Result<Prepared> {
+        self.stop.begin();
         let question = question.trim();
         if question.is_empty() {
             return Err(self.llm.setting("the question is blank; ask something").into());
@@ -207,6 +221,7 @@ impl Chat<'_> {
         let turns = self.llm.history();
         let (rewritten, usage) = self.rewrite(&turns, question)?;
         let sources = self.find(rewritten.as_deref().unwrap_or(question))?;
+        self.stop.check()?;
         let mut prepared = Prepared {
             question: question.to_owned(),
             rewritten,
@@ -217,13 +232,16 @@ impl Chat<'_> {
         };
         if sources.is_empty() {
             match &self.none_found {
-                NoneFound::Fail => return Err(crate::error::LlmError::NothingFound.into()),
+                NoneFound::Fail => return Err(LlmError::NothingFound.into()),
                 NoneFound::Tell => prepared.told = nothing(question).to_owned(),
                 NoneFound::Say(text) => prepared.told = text.clone(),
                 NoneFound::Ask => {
-                    let mut messages = turns;
+                    let system = self.told(prompt::SYSTEM_WITHOUT);
+                    let fixed = [estimated_tokens(&system), estimated_tokens(question), self.answer_room];
+                    let fixed = fixed.into_iter().fold(0, usize::saturating_add);
+                    let (mut messages, _) = fit::history(turns, fixed, self.budget)?;
                     messages.push(Message::user(question));
-                    prepared.asked = Some((prompt::SYSTEM_WITHOUT.to_owned(), messages));
+                    prepared.asked = Some((system, messages));
                 }
             }
             return Ok(prepared);
@@ -241,19 +259,46 @@ impl Chat<'_> {
                 &default
             }
         };
-        let system = self.system.as_deref().unwrap_or(prompt::SYSTEM);
+        let system = self.told(self.system.as_deref().unwrap_or(prompt::SYSTEM));
         // The question as it was understood stands beside the one that was asked.
         let question = match &prepared.rewritten {
             Some(rewritten) => format!("{}\n(that is: {rewritten})", prepared.question),
             None => prepared.question.clone(),
         };
         let bare = prompt::filled(template, &question, &[])?;
-        let fixed = estimated_tokens(system) + estimated_tokens(&bare) + self.answer_room;
+        let fixed = [estimated_tokens(&system), estimated_tokens(&bare), self.answer_room];
+        let fixed = fixed.into_iter().fold(0, usize::saturating_add);
         let (mut messages, used) = fit::history(turns, fixed, self.budget)?;
-        prepared.sources = fit::sources(sources, self.budget.saturating_sub(fixed + used));
-        messages.push(Message::user(prompt::filled(template, &question, &prepared.sources)?));
-        prepared.asked = Some((system.to_owned(), messages));
+        let mut sources = fit::sources(sources, self.budget.saturating_sub(fixed + used));
+        // The user's template may say more of a source than is reckoned with.
+        let others = fixed - estimated_tokens(&bare) + used;
+        loop {
+            let message = prompt::filled(template, &question, &sources)?;
+            let over = (others + estimated_tokens(&message)).saturating_sub(self.budget);
+            if over > 0
+                && let Some(mut last) = sources.pop()
+            {
+                let kept = estimated_tokens(&last.text).saturating_sub(over);
+                if sources.is_empty() && kept > 0 && kept < estimated_tokens(&last.text) {
+                    last.text = fit::cut(&last.text, kept);
+                    sources.push(last);
+                }
+                continue;
+            }
+            if sources.is_empty() {
+                return Err(LlmError::Budget { needed: self.budget + over.max(1), budget: self.budget }.into());
+            }
+            messages.push(Message::user(message));
+            break;
+        }
+        prepared.sources = sources;
+        prepared.asked = Some((system, messages));
         Ok(prepared)
+    }
+
+    /// What the model is told first: ours, and what the handle has.
+    fn told(&self, ours: &str) -> String {
+        self.llm.system().map_or_else(|| ours.to_owned(), |own| format!("{ours}\n\n{own}"))
     }
 
     /// The question on its own, where it follows others and differs from what was asked.
@@ -261,16 +306,20 @@ impl Chat<'_> {
         if turns.is_empty() || !self.rewrites {
             return Ok((None, TokenUsage::default()));
         }
-        let line = |message: &Message| match message {
-            Message::User { text } => format!("user: {text}"),
-            other => format!("assistant: {}", other.text()),
+        let line = |message: &Message| {
+            let who = if matches!(message, Message::User { .. }) { "user" } else { "assistant" };
+            format!("{who}: {}", cut_to_tokens(message.text(), REMEMBERED))
         };
         let newest = turns.len().saturating_sub(TURNS);
         let conversation: Vec<String> = turns[newest..].iter().map(line).collect();
-        let answer = self.llm.stateless().ask(&prompt::rewriting(&conversation.join("\n"), question)?)?;
+        let prompt = prompt::rewriting(&conversation.join("\n"), question)?;
+        let answer =
+            self.stop.wait(self.llm.stateless().with_system(prompt::SYSTEM_REWRITING).ask_async(&prompt))??;
         let rewritten = bare(&answer.text).trim_matches('"').trim();
-        let differs = !rewritten.is_empty() && rewritten != question;
-        Ok((differs.then(|| rewritten.to_owned()), answer.usage))
+        // What says more than a question is none, and would be searched for as such.
+        let longest = 2 * estimated_tokens(question) + LONGEST_REWRITTEN;
+        let is_question = !rewritten.is_empty() && !rewritten.contains('\n') && estimated_tokens(rewritten) <= longest;
+        Ok(((is_question && rewritten != question).then(|| rewritten.to_owned()), answer.usage))
     }
 
     fn find(&self, question: &str) -> Result<Vec<CitedSource>> {
@@ -295,11 +344,6 @@ fn nothing(question: &str) -> &'static str {
     }
 }
 
-/// What the conversation keeps of a turn.
-fn turn(question: &str, text: &str) -> [Message; 2] {
-    [Message::user(question), Message::assistant(cite::without(text))]
-}
-
 impl std::fmt::Debug for Chat<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chat")
@@ -311,6 +355,6 @@ impl std::fmt::Debug for Chat<'_> {
 }
 
 /// So that a stream's errors are those of the chat.
-fn of_llm<T>(result: Result<T, crate::error::LlmError>) -> Result<T, Error> {
+fn of_llm<T>(result: Result<T, LlmError>) -> Result<T, Error> {
     result.map_err(Error::from)
 }

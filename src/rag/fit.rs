@@ -1,12 +1,13 @@
 //! What of the history and of the sources fits the budget of tokens.
 
 use super::CitedSource;
+use super::prompt::quoted;
 use crate::error::LlmError;
 use crate::http::{cut_to_tokens, estimated_tokens};
 use crate::llm::Message;
 
-/// Tokens around a source: its number, its place, the marks of quotation.
-const AROUND: usize = 30;
+/// Tokens around a source beside its place: its number, brackets, line ends.
+const AROUND: usize = 15;
 /// A source of fewer tokens says nothing.
 const LEAST: usize = 40;
 
@@ -15,7 +16,7 @@ const LEAST: usize = 40;
 /// # Errors
 /// [`LlmError::Budget`] when there is no room for a source even without the history.
 pub(super) fn history(turns: Vec<Message>, fixed: usize, budget: usize) -> Result<(Vec<Message>, usize), LlmError> {
-    let least = fixed + LEAST + AROUND;
+    let least = fixed.saturating_add(LEAST + AROUND);
     if least > budget {
         return Err(LlmError::Budget { needed: least, budget });
     }
@@ -40,22 +41,34 @@ pub(super) fn history(turns: Vec<Message>, fixed: usize, budget: usize) -> Resul
 pub(super) fn sources(all: Vec<CitedSource>, mut room: usize) -> Vec<CitedSource> {
     let mut out = Vec::new();
     for mut source in all {
-        // Each line gets a mark.
-        let lines = source.text.lines().count();
-        let tokens = estimated_tokens(&source.text) + lines + AROUND;
+        let around = AROUND + estimated_tokens(&source.place());
+        let tokens = estimated_tokens(&quoted(&source.text)) + around;
         if tokens <= room {
             room -= tokens;
             out.push(source);
             continue;
         }
-        let left = room.saturating_sub(AROUND + lines);
+        let left = room.saturating_sub(around);
         if left >= LEAST || (out.is_empty() && left > 0) {
-            source.text = cut_to_tokens(&source.text, left).to_owned();
+            source.text = cut(&source.text, left);
             out.push(source);
         }
         break;
     }
     out
+}
+
+/// A text cut so that it has so many tokens where it is quoted.
+pub(super) fn cut(text: &str, tokens: usize) -> String {
+    let mut most = tokens;
+    loop {
+        let kept = cut_to_tokens(text, most);
+        let over = estimated_tokens(&quoted(kept)).saturating_sub(tokens);
+        if over == 0 || most == 0 {
+            return kept.to_owned();
+        }
+        most = most.saturating_sub(over);
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +83,7 @@ mod tests {
     #[test]
     fn sources_fill_the_room_and_no_more() {
         let text = "가나다라 마바사아 자차카타 파하".repeat(10);
-        let each = estimated_tokens(&text) + 1 + AROUND;
+        let each = estimated_tokens(&quoted(&text)) + estimated_tokens("k1") + AROUND;
         let all = || (1..=5).map(|n| source(n, &text)).collect::<Vec<_>>();
         assert_eq!(sources(all(), 5 * each).len(), 5);
         assert_eq!(sources(all(), 2 * each).len(), 2);
@@ -78,8 +91,11 @@ mod tests {
         assert_eq!(cut.len(), 3);
         assert!(text.starts_with(&cut[2].text) && !cut[2].text.is_empty() && cut[2].text.len() < text.len());
         for room in 0..3 * each {
-            let used: usize = sources(all(), room).iter().map(|s| estimated_tokens(&s.text) + 1 + AROUND).sum();
-            assert!(used <= room.max(AROUND + 2), "{used} of {room}");
+            let used: usize = sources(all(), room)
+                .iter()
+                .map(|s| estimated_tokens(&quoted(&s.text)) + estimated_tokens("k1") + AROUND)
+                .sum();
+            assert!(used <= room.max(AROUND + 6), "{used} of {room}");
         }
     }
 

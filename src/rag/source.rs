@@ -52,9 +52,17 @@ pub(super) fn merged(hits: Vec<Hit>, k: usize) -> Vec<CitedSource> {
     for hit in hits {
         let pieces = pieces(&hit.text);
         let same = out.iter_mut().find(|(source, other)| overlap(source, &hit) || is_near(&pieces, other));
-        if let Some((source, _)) = same {
-            if source.key != hit.key && !source.merged.contains(&hit.key) {
-                source.merged.push(hit.key);
+        if let Some((source, other)) = same {
+            let mut less = hit.key.clone();
+            // Of two the longer one stays, in the place of the better one: a title is within the text below it.
+            if pieces.len() > other.len() {
+                less = std::mem::replace(&mut source.key, hit.key);
+                (source.path, source.lines, source.bytes) = (hit.source.path, hit.source.lines, hit.source.bytes);
+                (source.text, *other) = (hit.text, pieces);
+            }
+            source.merged.retain(|key| *key != source.key);
+            if less != source.key && !source.merged.contains(&less) {
+                source.merged.push(less);
             }
         } else if out.len() < k {
             let n = out.len() + 1;

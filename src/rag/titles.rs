@@ -35,8 +35,8 @@ fn prompt(clusters: &Clusters, topic: &Topic) -> Result<String, LlmError> {
     let words: Vec<&str> = topic.words.iter().map(|word| word.word.as_str()).collect();
     let near = topic.representatives.iter().filter_map(|(place, _)| clusters.corpus.documents.get(*place));
     let documents: Vec<&str> = near.map(|document| document.title.as_str()).collect();
-    let template = Template::new("titles", PROMPT, &["words", "documents"])?;
-    template.fill(&json!({"words": words.join(", "), "documents": quoted(&documents.join("\n"))}))
+    let values = json!({"words": words.join(", "), "documents": quoted(&documents.join("\n"))});
+    Template::filled("titles", PROMPT, &values)
 }
 
 /// The first line, without what models put around a title.

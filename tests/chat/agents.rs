@@ -127,6 +127,16 @@ fn rounds_are_bounded() {
 }
 
 #[test]
+fn calls_of_one_round_are_bounded() {
+    let server = Server::new(|number, _| match number {
+        0 => Reply::calls(&[("lookup", r#"{"key": "x"}"#); 50]),
+        _ => Reply::text("done"),
+    });
+    let run = agent(&server.llm()).run("x").unwrap();
+    assert_eq!((run.uses.len(), run.uses.iter().filter(|used| used.is_error).count()), (50, 18));
+}
+
+#[test]
 fn without_a_need_for_tools_the_answer_comes_at_once() {
     let server = Server::saying("그냥 답");
     let run = futures_of(agent(&server.llm()).run_async("안녕")).unwrap();

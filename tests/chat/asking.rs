@@ -205,6 +205,30 @@ fn futures_run_in_any_executor_and_close_when_dropped() {
 }
 
 #[test]
+fn an_answer_that_says_nothing_is_not_remembered() {
+    let server = Server::saying("\n");
+    let llm = server.llm();
+    assert_eq!(llm.ask("x").unwrap().text, "\n");
+    assert!(llm.history().is_empty(), "providers refuse blank messages");
+}
+
+#[test]
+fn an_error_that_does_not_end_is_given_up() {
+    let server = Server::new(|_, _| {
+        let mut reply = Reply::error(503, "busy");
+        reply.pieces.push(crate::server::Piece::Wait(Duration::from_secs(20)));
+        reply
+    });
+    let llm = server.named("openai-compatible::m", "/v1", |o| {
+        o.timeout = Duration::from_millis(200);
+        o.retry = Retry { repeats: 1, ..o.retry };
+    });
+    let started = std::time::Instant::now();
+    assert!(matches!(llm.stream("x").unwrap().whole(), Err(LlmError::Http { .. })));
+    assert!(llm.ask("x").is_err() && started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
 fn a_server_that_says_nothing_is_given_up() {
     let server = Server::new(|_, _| {
         Reply::pieces("application/json", vec![crate::server::Piece::Wait(Duration::from_secs(20))])

@@ -59,6 +59,7 @@ fn bad_names_and_places_are_refused_when_the_step_is_added() {
         ("two", "{{ input"),
         ("two", "{% if %}"),
         ("two", "{{ input | nosuchfilter }}"),
+        ("two", "{{ input.title }}"),
     ] {
         let refused = chain.clone().step(name, &llm, template);
         assert!(matches!(refused, Err(LlmError::Template { .. })), "{name}: {template}");

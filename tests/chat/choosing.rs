@@ -116,6 +116,43 @@ fn an_input_goes_to_the_processor_of_its_kind() {
 }
 
 #[test]
+fn a_classifier_that_must_choose_can_name_no_route() {
+    // It obeys the form: nothing but one of the choices comes back.
+    let server = Server::new(|_, seen| {
+        let schema = &seen.body["response_format"]["json_schema"]["schema"];
+        let choices = schema["properties"]["choice"]["enum"].as_array().unwrap().clone();
+        Reply::text(&json!({"choice": choices.last().unwrap()}).to_string())
+    });
+    let done = |input: &str| Ok(input.to_owned());
+    let router = Router::new(&server.llm()).route("a", "", done).unwrap().route("b", "", done).unwrap();
+    assert!(matches!(router.run("asdf"), Err(LlmError::NoRoute { .. })));
+    assert_eq!(router.clone().otherwise(done).run("asdf").unwrap().route, None);
+    assert!(router.route("None of these", "", done).is_err());
+}
+
+#[test]
+fn a_reply_that_is_no_choice_is_asked_for_again() {
+    let server = Server::new(|number, _| Reply::text(["모르겠다", "불만"][number.min(1)]));
+    let cache = gyeol::cache::CacheConfig::InMemory { max_size: 10, ttl: 0 }.open().unwrap();
+    let llm = server.llm().cached(cache);
+    assert!(llm.choose("?", &KINDS).is_err());
+    let choice = llm.choose("?", &KINDS).unwrap();
+    let again = llm.choose("?", &KINDS).unwrap();
+    assert_eq!((choice.answer.cache_hit, again.answer.cache_hit, again.index, server.requests()), (false, true, 1, 2));
+}
+
+#[test]
+fn a_generation_that_failed_once_turns_nothing_off() {
+    let server = Server::new(|number, seen| match (number, seen.body.get("response_format")) {
+        (0, Some(_)) => Reply::error(400, "Failed to validate JSON. See 'failed_generation'"),
+        (_, Some(_)) => Reply::text(r#"{"choice": "칭찬"}"#),
+        (_, None) => Reply::text("질문"),
+    });
+    let llm = server.llm();
+    assert_eq!((llm.choose("?", &KINDS).unwrap().index, llm.choose("?", &KINDS).unwrap().index), (2, 0));
+}
+
+#[test]
 fn errors_of_a_processor_are_its_own() {
     let server = Server::saying(r#"{"choice": "a"}"#);
     let failing = |_: &str| Err::<String, _>(LlmError::Processor { reason: "no paper".to_owned() });

@@ -179,6 +179,13 @@ fn a_conversation_shows_sources_and_understands_follow_ups() {
     assert!(shown.contains("빵 반죽은 이스트가 내는 기체로 부푼다."), "{shown}");
     assert!(text(&out.stderr).contains("/sources   the texts"));
     assert_eq!(server.requests(), 3);
+    // Who sends questions through a pipe learns that one had no answer; a path is a question.
+    let refusing = Server::new(|_, _| Reply::error(400, "no"));
+    let mut command = gyeol(folder.path());
+    command.args(["chat", "--model", "openai-compatible::m", "--base-url", &format!("{}/v1", refusing.url)]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all("/etc/hosts는 뭐야?\n".as_bytes()).unwrap();
+    assert_eq!((child.wait_with_output().unwrap().status.code(), refusing.requests()), (Some(6), 1));
 }
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! Answers from a collection: sources, citations, follow-ups, budgets, quotations, titles.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gyeol::collection::{Count, NewDocument};
 use gyeol::embed::{builtin, estimated_tokens};
@@ -149,6 +150,30 @@ fn the_budget_holds_with_room_for_question_and_answer() {
         counts.push(answer.sources.len());
     }
     assert!(counts[0] >= 1 && counts[0] < counts[1] && counts[1] < counts[3] && counts[3] == 10, "{counts:?}");
+    // Places that are long, and templates that say more, are of the budget, too.
+    let long = "가".repeat(60);
+    let documents: Vec<NewDocument> = (0..8)
+        .map(|i| NewDocument {
+            key: format!("{long}{i}"),
+            text: format!("{i}번째 바다 이야기\n").repeat(4 + i),
+            ..Default::default()
+        })
+        .collect();
+    notes.upsert(&documents).unwrap();
+    notes.commit().unwrap();
+    for budget in [1000, 2000, 4000] {
+        let chat = notes.chat(&server.llm()).k(10).budget(budget).answer_room(300);
+        let chat = chat
+            .template("{{ question }}{% for s in sources %}{{ s.key }} {{ s.place }}\n{{ s.text }}{% endfor %}")
+            .unwrap();
+        let answer = chat.ask("바다 이야기").unwrap();
+        let seen = server.seen().pop().unwrap();
+        let all = seen.body["messages"].as_array().unwrap().iter();
+        let sent: usize = all.map(|m| estimated_tokens(m["content"].as_str().unwrap())).sum();
+        assert!(sent + 300 <= budget && !answer.sources.is_empty(), "{sent} of {budget}");
+    }
+    let huge = notes.chat(&server.llm()).answer_room(usize::MAX).ask("?").unwrap_err();
+    assert!(matches!(huge, Error::Llm(LlmError::Budget { .. })), "{huge}");
     let none = notes.chat(&server.llm()).budget(300).answer_room(300).ask("?").unwrap_err();
     assert!(matches!(none, Error::Llm(LlmError::Budget { budget: 300, .. })), "{none}");
     // A long conversation loses its oldest turns, not its sources.
@@ -213,8 +238,75 @@ fn a_failed_or_dropped_answer_leaves_the_conversation_as_it_was() {
     stream.next().unwrap().unwrap();
     drop(stream);
     let stream = chat.stream("밀물?").unwrap();
-    stream.stop_handle().unwrap().stop();
+    chat.stop_handle().stop();
     assert_eq!(stream.map(Result::unwrap).count(), 1, "only the sources");
+    assert!(chat.history().is_empty());
+}
+
+#[test]
+fn a_question_is_stopped_wherever_it_is() {
+    let (_dir, notes) = notes();
+    let server = Server::new(|number, seen| match number {
+        0 => Reply::fitting(seen, "답이다."),
+        _ => Reply::pieces("application/json", vec![Piece::Wait(Duration::from_secs(20))]),
+    });
+    let chat = notes.chat(&server.llm());
+    chat.ask("밀물?").unwrap();
+    let stop = chat.stop_handle();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        stop.stop();
+    });
+    // The follow-up is being rewritten.
+    let stopped = chat.stream("그럼?");
+    assert!(matches!(stopped, Err(Error::Llm(LlmError::Stopped))), "{stopped:?}");
+    stopper.join().unwrap();
+    assert!(server.wait_for_hang_ups(1), "the connection was closed");
+    assert_eq!(chat.history().len(), 2);
+}
+
+#[test]
+fn what_a_model_makes_of_a_follow_up_must_be_a_question() {
+    let (_dir, notes) = notes();
+    let server = Server::new(|number, seen| match number {
+        1 => Reply::text("<think>\nhm\n</think>\n빵은 얼마나 둬?"),
+        3 => Reply::text("여러 줄로\n말이 많다"),
+        5 => Reply::text(&"긴 말 ".repeat(300)),
+        _ => Reply::fitting(seen, "답"),
+    });
+    let chat = notes.chat(&server.llm().with_system("해적처럼 말해."));
+    chat.ask("빵?").unwrap();
+    let rewritten = || chat.ask("그럼?").unwrap().rewritten;
+    assert_eq!(rewritten().as_deref(), Some("빵은 얼마나 둬?"));
+    assert_eq!((rewritten(), rewritten()), (None, None));
+    let seen = server.seen();
+    let systems: Vec<&str> = seen.iter().map(|s| s.body["messages"][0]["content"].as_str().unwrap()).collect();
+    assert!(systems[0].ends_with("\n\n해적처럼 말해.") && !systems[1].contains("해적"), "{systems:?}");
+}
+
+#[test]
+fn of_two_texts_that_are_nearly_one_the_longer_one_is_the_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut notes = Collection::open_or_create(dir.path().join(".gyeol"), builtin()).unwrap();
+    let text = "녹차는 몇 도에 우리나요? 칠십 도에서 팔십 도쯤 되는 물에 이 분 우린다.";
+    let document = |(key, text): (&str, &str)| NewDocument { key: key.into(), text: text.into(), ..Default::default() };
+    notes.upsert(&[("title", "녹차는 몇 도에 우리나요?"), ("whole", text)].map(document)).unwrap();
+    notes.commit().unwrap();
+    let answer = notes.chat(&Server::saying("답").llm()).ask("녹차는 몇 도에 우리나요?").unwrap();
+    assert_eq!(answer.sources.len(), 1);
+    let source = &answer.sources[0];
+    assert_eq!(
+        (source.key.as_str(), source.text.as_str(), source.merged.as_slice()),
+        ("whole", text, &["title".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_blank_answer_is_not_remembered() {
+    let (_dir, notes) = notes();
+    let server = Server::saying(" [1]");
+    let chat = notes.chat(&server.llm());
+    assert_eq!(chat.ask("밀물?").unwrap().text, " [1]");
     assert!(chat.history().is_empty());
 }
 

@@ -125,6 +125,65 @@ fn a_stream_without_its_end_is_truncated() {
 }
 
 #[test]
+fn ends_that_are_told_otherwise_are_ends() {
+    let finish = r#"{"choices": [{"delta": {}, "finish_reason": "length"}]}"#;
+    let endings = [
+        // As some providers have it: no mark after the last piece.
+        format!("data: {finish}\n\n"),
+        format!("data: {finish}"),
+        "data: [DONE]".to_owned(),
+        // What only keeps the connection open.
+        format!("data:\n\n: hello\n\ndata: {finish}\n\ndata: [DONE]\n\n"),
+    ];
+    for ending in endings {
+        let whole = event("one") + &ending;
+        let server = pieces(move || vec![Piece::Bytes(whole.clone().into_bytes())]);
+        let answer = server.llm().stream("?").unwrap().whole().unwrap();
+        assert_eq!(answer.text, "one", "{ending}");
+        assert_eq!(answer.finish == Finish::Length, ending.contains("length"));
+    }
+}
+
+#[test]
+fn a_server_that_refuses_to_count_is_asked_without() {
+    let server = Server::new(|_, seen| match seen.body.get("stream_options") {
+        Some(_) => Reply::error(422, "stream_options: extra fields not permitted"),
+        None => Reply::stream(&["x"]),
+    });
+    let llm = server.llm();
+    for _ in 0..2 {
+        assert_eq!(llm.stream("?").unwrap().whole().unwrap().text, "x");
+    }
+    assert_eq!(server.requests(), 3, "the refusal is remembered");
+    let mistral = Server::saying("x");
+    mistral.named("mistral::m", "/v1", |_| {}).stream("?").unwrap().whole().unwrap();
+    assert!(mistral.seen()[0].body.get("stream_options").is_none());
+}
+
+#[test]
+fn only_the_end_is_written_into_the_conversation() {
+    let server = Server::saying("one two");
+    let cache = gyeol::cache::CacheConfig::InMemory { max_size: 10, ttl: 0 }.open().unwrap();
+    let monitor = gyeol::llm::Monitor::new();
+    let llm = monitor.watch(&server.llm()).cached(cache);
+    let plain = llm.conversation();
+    plain.ask("q").unwrap();
+    // All of it is there at once, and still it is not read to its end.
+    let mut stream = llm.stream("q").unwrap();
+    stream.next().unwrap().unwrap();
+    drop(stream);
+    assert!(llm.history().is_empty());
+    let report = monitor.report();
+    assert_eq!((report.models[0].requests, report.models[0].abandoned), (2, 1));
+    // Stopped after the end was read: it was read.
+    let mut stream = llm.stream("q").unwrap();
+    let stop = stream.stop_handle();
+    assert_eq!(stream.by_ref().filter(|event| matches!(event, Ok(StreamEvent::End(_)))).count(), 1);
+    stop.stop();
+    assert_eq!((stream.next().is_none(), llm.history().len()), (true, 2));
+}
+
+#[test]
 fn errors_before_and_within_a_stream_are_told() {
     let server = Server::new(|number, _| match number {
         0 => Reply::error(503, "starting"),

@@ -223,6 +223,10 @@ fn ollama() {
     let failed = llm.stream("x").unwrap().whole().unwrap_err();
     assert!(failed.to_string().contains("out of memory"), "{failed}");
 
+    // A prompt that is longer than the server's own window gets a larger one, or it would be cut without a word.
+    let _ = llm.stateless().ask(&"가".repeat(4000));
+    assert_eq!(server.seen().last().unwrap().body["options"]["num_ctx"], 16384);
+
     let seen = server.seen();
     assert!(seen.iter().all(|seen| seen.path == "/api/chat" && seen.body["model"] == "qwen3:8b"));
     assert_eq!(seen[0].body["options"], json!({"temperature": 0.5, "num_predict": 64}));

@@ -170,6 +170,14 @@ impl Provider {
         if self.name == "openai-compatible" { found.unwrap_or(self) } else { self }
     }
 
+    /// Where the key is looked for when this is the provider behind another one's protocol. OpenAI's key goes to no one
+    /// who is known to be someone else.
+    pub fn key_variables_for(&self, named: &Provider) -> Vec<&'static str> {
+        let is_foreign = |name: &str| self.name != named.name && name == "OPENAI_API_KEY";
+        let foreign = named.key_variables.iter().copied().filter(|name| !is_foreign(name));
+        self.key_variables.iter().copied().chain(foreign).collect()
+    }
+
     /// Limits for a model.
     pub fn caps_of(&self, model: &str) -> Caps {
         let tokens = match (self.wire, model) {

@@ -43,7 +43,8 @@ fn messages(all: &[Message]) -> Vec<Value> {
                 out.push(json!({"role": "assistant", "content": text}));
             }
             Message::Assistant { text, calls } => {
-                let text = (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
+                // The API refuses texts that are blank.
+                let text = (!text.trim().is_empty()).then(|| json!({"type": "text", "text": text}));
                 let call = |c: &ToolCall| json!({"type": "tool_use", "id": c.id, "name": c.name, "input": c.object()});
                 let parts: Vec<Value> = text.into_iter().chain(calls.iter().map(call)).collect();
                 out.push(json!({"role": "assistant", "content": parts}));
@@ -69,6 +70,11 @@ fn prompt_tokens(usage: &Value) -> Option<u64> {
     Some(more.iter().filter_map(|name| count_of(usage, name)).fold(input, u64::saturating_add))
 }
 
+/// A form is given by a call of a tool, which is the end of the answer.
+fn shaped(finish: Finish, is_shaped: bool) -> Finish {
+    if is_shaped && finish == Finish::ToolCalls { Finish::Stop } else { finish }
+}
+
 pub(super) fn answer(json: &Value, is_shaped: bool) -> Result<Said, String> {
     let parts = json.get("content").and_then(Value::as_array).ok_or("it has no content")?;
     let mut said = Said { finish: Finish::read(text_of(json, "/stop_reason")), ..Said::default() };
@@ -85,9 +91,7 @@ pub(super) fn answer(json: &Value, is_shaped: bool) -> Result<Said, String> {
             _ => {}
         }
     }
-    if is_shaped {
-        said.finish = Finish::Stop;
-    }
+    said.finish = shaped(said.finish, is_shaped);
     if let Some(usage) = json.get("usage") {
         said.usage = TokenUsage::new(prompt_tokens(usage), count_of(usage, "/output_tokens"), None);
     }
@@ -95,42 +99,29 @@ pub(super) fn answer(json: &Value, is_shaped: bool) -> Result<Said, String> {
 }
 
 pub(super) fn frame(reader: &mut Reader, json: &Value) -> String {
-    let number = count_of(json, "/index").unwrap_or(0);
     match text_of(json, "/type") {
         "message_start" => {
             let prompt = json.pointer("/message/usage").and_then(prompt_tokens);
             reader.said.usage = TokenUsage::new(prompt, None, None);
         }
-        "content_block_start" if text_of(json, "/content_block/type") == "tool_use" && !reader.is_shaped => {
-            let call = reader.call(number);
-            call.id = text_of(json, "/content_block/id").to_owned();
-            call.name = text_of(json, "/content_block/name").to_owned();
-        }
-        "content_block_delta" => return delta(reader, json, number),
+        "content_block_delta" => return delta(reader, json),
         "message_delta" => {
-            let finish = Finish::read(text_of(json, "/delta/stop_reason"));
-            reader.said.finish = if reader.is_shaped { Finish::Stop } else { finish };
+            reader.said.finish = shaped(Finish::read(text_of(json, "/delta/stop_reason")), reader.is_shaped);
             let prompt = reader.said.usage.prompt_tokens;
             reader.said.usage = TokenUsage::new(prompt, count_of(json, "/usage/output_tokens"), None);
         }
         "message_stop" => {
-            reader.ended = true;
-            let without = reader.open.iter_mut().filter(|(_, call)| call.arguments.is_empty());
-            without.for_each(|(_, call)| call.arguments.push_str("{}"));
+            (reader.ended, reader.done) = (true, true);
         }
         _ => {}
     }
     String::new()
 }
 
-fn delta(reader: &mut Reader, json: &Value, number: u64) -> String {
+fn delta(reader: &Reader, json: &Value) -> String {
     match text_of(json, "/delta/type") {
         "text_delta" if !reader.is_shaped => text_of(json, "/delta/text").to_owned(),
         "input_json_delta" if reader.is_shaped => text_of(json, "/delta/partial_json").to_owned(),
-        "input_json_delta" => {
-            reader.call(number).arguments.push_str(text_of(json, "/delta/partial_json"));
-            String::new()
-        }
         _ => String::new(),
     }
 }

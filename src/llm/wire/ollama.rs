@@ -3,8 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{Asked, Reader, TokenUsage, arguments_of, count_of, functions, put, text_of};
+use crate::http::estimated_tokens;
 use crate::llm::answer::Said;
 use crate::llm::{Finish, Message, ToolCall};
+
+/// Tokens that a server gives a conversation by itself, at least of late.
+const OWN_WINDOW: usize = 4096;
+/// No more is asked for, whatever the prompt: the server needs memory for it.
+const LARGEST_WINDOW: usize = 131_072;
+/// Room for an answer where no limit is set.
+const ANSWER: usize = 1024;
+/// Tokens around a message.
+const AROUND: usize = 8;
 
 pub(super) fn body(asked: &Asked<'_>, stream: bool) -> Value {
     let system = asked.system.map(|text| json!({"role": "system", "content": text}));
@@ -13,10 +23,21 @@ pub(super) fn body(asked: &Asked<'_>, stream: bool) -> Value {
     let mut options = json!({});
     put(&mut options, "temperature", asked.temperature);
     put(&mut options, "num_predict", asked.max_tokens);
+    put(&mut options, "num_ctx", window(asked));
     put(&mut body, "options", options.as_object().is_some_and(|o| !o.is_empty()).then_some(options));
     put(&mut body, "tools", (!asked.tools.is_empty()).then(|| functions(asked.tools)));
     put(&mut body, "format", asked.shape.map(|shape| shape.schema.clone()));
     body
+}
+
+/// The window that the prompt and its answer need, where the server's own would cut the prompt without a word. In powers
+/// of two, since another window has the model loaded anew.
+fn window(asked: &Asked<'_>) -> Option<usize> {
+    let texts = asked.messages.iter().map(Message::text).chain(asked.system);
+    let prompt: usize = texts.map(|text| estimated_tokens(text) + AROUND).sum();
+    let answer = asked.max_tokens.map_or(ANSWER, |tokens| tokens as usize);
+    let needed = prompt.saturating_add(answer);
+    (needed > OWN_WINDOW).then(|| needed.next_power_of_two().min(LARGEST_WINDOW))
 }
 
 fn message(message: &Message) -> Value {
@@ -61,6 +82,7 @@ pub(super) fn answer(json: &Value) -> Result<Said, String> {
 
 pub(super) fn frame(reader: &mut Reader, json: &Value) -> String {
     let text = add(&mut reader.said, json);
-    reader.ended |= json.get("done").and_then(Value::as_bool) == Some(true);
+    reader.done |= json.get("done").and_then(Value::as_bool) == Some(true);
+    reader.ended = reader.done;
     text
 }

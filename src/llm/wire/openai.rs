@@ -10,7 +10,7 @@ pub(super) fn body(asked: &Asked<'_>, stream: bool) -> Value {
     let system = asked.system.map(|text| json!({"role": "system", "content": text}));
     let messages: Vec<Value> = system.into_iter().chain(asked.messages.iter().map(message)).collect();
     let mut body = json!({"model": asked.model, "messages": messages, "stream": stream});
-    if stream {
+    if stream && asked.counts {
         // Else no tokens are told.
         put(&mut body, "stream_options", Some(json!({"include_usage": true})));
     }
@@ -85,18 +85,7 @@ pub(super) fn frame(reader: &mut Reader, json: &Value) -> String {
     let Some(choice) = json.pointer("/choices/0") else { return String::new() };
     if let Some(word) = choice.get("finish_reason").and_then(Value::as_str) {
         reader.said.finish = Finish::read(word);
-    }
-    let parts = choice.pointer("/delta/tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for (i, part) in parts.iter().enumerate() {
-        let number = count_of(part, "/index").unwrap_or(i as u64);
-        let call = reader.call(number);
-        if let Some(id) = part.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()) {
-            call.id = id.to_owned();
-        } else if call.id.is_empty() {
-            call.id = format!("call_{number}");
-        }
-        call.name.push_str(text_of(part, "/function/name"));
-        call.arguments.push_str(text_of(part, "/function/arguments"));
+        reader.ended = true;
     }
     content(choice.pointer("/delta/content"))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{Prepared, of_llm, turn};
+use super::{ChatStop, Prepared, of_llm};
 use crate::error::Result;
-use crate::llm::{Answer, AnswerStream, Llm, StopHandle, StreamEvent, TokenUsage};
+use crate::llm::{Answer, AnswerStream, Llm, StreamEvent, TokenUsage};
 use crate::rag::CitedSource;
-use crate::rag::cite::Citations;
+use crate::rag::cite::{self, Citations};
 
 /// What the answer to a question brings, in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,18 +77,19 @@ impl ChatStream {
     }
 
     /// A stream; nothing is sent yet.
-    pub(super) fn begun(llm: Llm, mut prepared: Prepared) -> Result<ChatStream> {
+    pub(super) fn begun(llm: Llm, stop: &ChatStop, mut prepared: Prepared) -> Result<ChatStream> {
         let stream = match prepared.asked.take() {
             Some((system, messages)) => Some(llm.stream_messages(system, messages)?),
             None => None,
         };
+        stream.iter().for_each(|stream| stop.watch_stream(stream.stop_handle()));
         Ok(ChatStream { stream, ..ChatStream::new(llm, prepared) })
     }
 
     /// The whole answer in one request.
-    pub(super) fn answered(llm: Llm, mut prepared: Prepared) -> Result<ChatAnswer> {
+    pub(super) fn answered(llm: Llm, stop: &ChatStop, mut prepared: Prepared) -> Result<ChatAnswer> {
         let answer = match prepared.asked.take() {
-            Some((system, messages)) => Some(llm.ask_messages(system, messages)?),
+            Some((system, messages)) => Some(stop.wait(llm.ask_messages(system, messages))??),
             None => None,
         };
         let mut all = ChatStream::new(llm, prepared);
@@ -100,14 +101,9 @@ impl ChatStream {
         all.whole()
     }
 
-    /// What the answer is made from.
+    /// What the answer is made from; nothing once the end was read, which has it.
     pub fn sources(&self) -> &[CitedSource] {
         self.prepared.as_ref().map(|prepared| prepared.sources.as_slice()).unwrap_or_default()
-    }
-
-    /// What stops it from another thread; `None` where no model is asked.
-    pub fn stop_handle(&self) -> Option<StopHandle> {
-        self.stream.as_ref().map(AnswerStream::stop_handle)
     }
 
     /// Reads to the end.
@@ -121,7 +117,7 @@ impl ChatStream {
                 return Ok(*answer);
             }
         }
-        Err(llm.setting("the stream was read before").into())
+        Err(llm.setting("the stream was read to its end before, or stopped").into())
     }
 
     fn put_out(&mut self, text: String) {
@@ -135,7 +131,6 @@ impl ChatStream {
         let rest = self.citations.finish();
         self.put_out(rest);
         let Some(prepared) = self.prepared.take() else { return };
-        self.llm.remember(turn(&prepared.question, &self.text));
         let usage = answer.as_ref().map_or(TokenUsage::default(), |answer| answer.usage);
         let answer = ChatAnswer {
             question: prepared.question,
@@ -158,6 +153,9 @@ impl Iterator for ChatStream {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(event) = self.ready.pop_front() {
+                if let ChatEvent::End(answer) = &event {
+                    self.llm.remember(&answer.question, &cite::without(&answer.text));
+                }
                 return Some(Ok(event));
             }
             let told = self.prepared.as_ref()?.told.clone();
