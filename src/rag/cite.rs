@@ -14,6 +14,8 @@ pub(super) struct Citations {
     space: bool,
     /// The bracket that may begin a citation, and what follows it.
     open: Option<(char, String)>,
+    /// Whether the last that went on is a bracket that opens.
+    after_bracket: bool,
     /// Whether an inline code, or a fenced one, is open.
     inline: bool,
     fenced: bool,
@@ -31,6 +33,7 @@ impl Citations {
             sources,
             space: false,
             open: None,
+            after_bracket: false,
             inline: false,
             fenced: false,
             ticks: 0,
@@ -58,6 +61,7 @@ impl Citations {
             out.push(' ');
         }
         if let Some((bracket, inner)) = self.open.take() {
+            self.after_bracket = inner.is_empty();
             out.push(bracket);
             out.push_str(&inner);
         }
@@ -102,6 +106,7 @@ impl Citations {
             }
             (_, c) => {
                 self.flush(out);
+                self.after_bracket = false;
                 if c == ' ' {
                     self.space = true;
                 } else {
@@ -128,6 +133,10 @@ impl Citations {
         }
         let space = std::mem::take(&mut self.space);
         if good.is_empty() {
+            // What follows must not become a citation with the bracket before.
+            if std::mem::take(&mut self.after_bracket) {
+                out.push('…');
+            }
             return;
         }
         if space {
@@ -196,6 +205,7 @@ mod tests {
         assert_eq!(through("a[2, 9]b [1-3] [3-4]", 3), ("a[2]b [1][2][3]".to_owned(), vec![1, 2, 3], 2));
         assert_eq!(through("[0] [99999999999999999999] x", 3).0, " x");
         assert_eq!(through("[ ] [x] [^2] [a1] [[3]]", 3), ("[ ] [x] [2] [a1] [[3]]".to_owned(), vec![2, 3], 0));
+        assert_eq!(through("[[9]7] [[1]7]", 3).0, "[…7] [[1]7]");
         assert_eq!(through("open [1", 3), ("open [1".to_owned(), vec![], 0));
         assert_eq!(through("[1][1]  [2]", 3).0, "[1][1]  [2]");
         assert_eq!(
