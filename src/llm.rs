@@ -55,7 +55,7 @@ use self::ask::Turn;
 use self::provider::Provider;
 use crate::cache::Cache;
 use crate::error::LlmError;
-use crate::http::{BaseUrl, Client, ClientOptions, Driven, block_on};
+use crate::http::{BaseUrl, Client, ClientOptions, Driven, Known, block_on};
 
 pub(crate) use self::bare::bare;
 
@@ -149,8 +149,8 @@ impl Llm {
         let known = provider.known();
         let base_url = known.base_url(options.base_url.as_deref()).map_err(&broken)?;
         let actual = provider.at(&base_url);
-        let variables = actual.key_variables_for(provider);
-        let known = crate::http::Known { key_variables: &variables, ..known };
+        let variables = actual.known().key_variables_as(&known);
+        let known = Known { key_variables: &variables, ..known };
         let key = known.key(options.key.as_ref(), actual.name, &base_url).map_err(&broken)?;
         let client = ClientOptions {
             base_url: base_url.clone(),

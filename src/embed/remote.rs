@@ -205,17 +205,11 @@ impl Remote {
             return Err(ModelName::unknown(name));
         };
         let broken = |reason: String| EmbedError::Setting { model: name.to_owned(), reason };
-        let known = Known {
-            name: provider.name,
-            base_url: provider.base_url,
-            base_url_variables: provider.base_url_variables,
-            key_variables: provider.key_variables,
-            needs_key: provider.needs_key,
-        };
+        let known = provider.known();
         let base_url = known.base_url(options.base_url.as_deref()).map_err(&broken)?;
         let actual = provider.at(&base_url);
         check(&options).map_err(&broken)?;
-        let variables = actual.key_variables_for(provider);
+        let variables = actual.known().key_variables_as(&known);
         let known = Known { key_variables: &variables, ..known };
         let key = known.key(options.key.as_ref(), actual.name, &base_url).map_err(&broken)?;
         let client = ClientOptions {

@@ -12,7 +12,15 @@ pub(crate) struct Known<'a> {
     pub needs_key: bool,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// Where the key is looked for when `self` is the provider behind the protocol of the one that was named. OpenAI's
+    /// key goes to no one who is known to be someone else.
+    pub fn key_variables_as(&self, named: &Known<'a>) -> Vec<&'a str> {
+        let is_foreign = |name: &str| self.name != named.name && name == "OPENAI_API_KEY";
+        let foreign = named.key_variables.iter().copied().filter(|name| !is_foreign(name));
+        self.key_variables.iter().copied().chain(foreign).collect()
+    }
+
     /// The base URL: the one given, the environment's, or the provider's own. An error says what to do.
     pub fn base_url(&self, given: Option<&str>) -> Result<BaseUrl, String> {
         let given = given

@@ -171,14 +171,6 @@ impl Provider {
         if self.name == "openai-compatible" { found.unwrap_or(self) } else { self }
     }
 
-    /// Where the key is looked for when this is the provider behind another one's protocol. OpenAI's key goes to no one
-    /// who is known to be someone else.
-    pub fn key_variables_for(&self, named: &Provider) -> Vec<&'static str> {
-        let is_foreign = |name: &str| self.name != named.name && name == "OPENAI_API_KEY";
-        let foreign = named.key_variables.iter().copied().filter(|name| !is_foreign(name));
-        self.key_variables.iter().copied().chain(foreign).collect()
-    }
-
     /// Whether its streams take the wish that tokens be counted; Mistral counts them without, and refuses it.
     pub fn takes_counts(&self) -> bool {
         self.name != "mistral"
@@ -245,7 +237,7 @@ mod tests {
         let (compatible, _) = Provider::parse("openai-compatible::solar-pro2").unwrap();
         assert_eq!(compatible.at(&BaseUrl::new("https://api.upstage.ai/v1").unwrap()).name, "upstage");
         assert_eq!(compatible.at(&BaseUrl::new("http://localhost:1").unwrap()).name, "openai-compatible");
-        let keys = |url: &str| compatible.at(&BaseUrl::new(url).unwrap()).key_variables_for(compatible);
+        let keys = |url: &str| compatible.at(&BaseUrl::new(url).unwrap()).known().key_variables_as(&compatible.known());
         assert_eq!(keys("https://api.upstage.ai/v1"), ["UPSTAGE_API_KEY", "OPENAI_COMPATIBLE_API_KEY"]);
         assert_eq!(keys("https://api.openai.com/v1"), ["OPENAI_API_KEY", "OPENAI_COMPATIBLE_API_KEY"]);
         assert!(keys("https://example.org/v1").contains(&"OPENAI_API_KEY"));

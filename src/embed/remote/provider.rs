@@ -1,7 +1,7 @@
 //! The providers that are known: where they are, what they take, how they speak.
 
 use crate::embed::Role;
-use crate::http::BaseUrl;
+use crate::http::{BaseUrl, Known};
 
 /// How a provider is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,12 +170,15 @@ impl Provider {
         if self.name == "openai-compatible" { found.unwrap_or(self) } else { self }
     }
 
-    /// Where the key is looked for when this is the provider behind another one's protocol. OpenAI's key goes to no one
-    /// who is known to be someone else.
-    pub fn key_variables_for(&self, named: &Provider) -> Vec<&'static str> {
-        let is_foreign = |name: &str| self.name != named.name && name == "OPENAI_API_KEY";
-        let foreign = named.key_variables.iter().copied().filter(|name| !is_foreign(name));
-        self.key_variables.iter().copied().chain(foreign).collect()
+    /// What is known of it before anything is given.
+    pub fn known(&self) -> Known<'static> {
+        Known {
+            name: self.name,
+            base_url: self.base_url,
+            base_url_variables: self.base_url_variables,
+            key_variables: self.key_variables,
+            needs_key: self.needs_key,
+        }
     }
 
     /// Limits for a model.
