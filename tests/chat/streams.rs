@@ -32,7 +32,7 @@ fn pieces_come_as_they_are_sent_and_then_the_end() {
     let server = pieces(|| {
         vec![
             Piece::Bytes(event("하나 ").into_bytes()),
-            Piece::Wait(Duration::from_millis(150)),
+            Piece::Wait(Duration::from_millis(800)),
             Piece::Bytes(event("둘").into_bytes()),
             Piece::Bytes(ending().into_bytes()),
         ]
@@ -45,7 +45,7 @@ fn pieces_come_as_they_are_sent_and_then_the_end() {
     let first = started.elapsed();
     assert!(llm.history().is_empty());
     assert_eq!(stream.next().unwrap().unwrap(), StreamEvent::Text("둘".to_owned()));
-    assert!(started.elapsed() - first >= Duration::from_millis(100), "the first piece did not wait for the second");
+    assert!(started.elapsed() - first >= Duration::from_millis(200), "the first piece did not wait for the second");
     let StreamEvent::End(answer) = stream.next().unwrap().unwrap() else { panic!("no end") };
     assert_eq!((answer.text.as_str(), answer.usage.total_tokens, answer.requests), ("하나 둘", Some(10), 1));
     assert!(stream.next().is_none() && stream.next().is_none());
@@ -114,7 +114,7 @@ fn a_stream_without_its_end_is_truncated() {
     ];
     for cut in cuts {
         let server = pieces(cut);
-        let llm = server.named("openai-compatible::m", "/v1", |o| o.timeout = Duration::from_millis(300));
+        let llm = server.named("openai-compatible::m", "/v1", |o| o.timeout = Duration::from_secs(2));
         let (texts, end) = read(llm.stream("?").unwrap());
         assert_eq!(texts, ["half"]);
         let error = end.unwrap_err();
