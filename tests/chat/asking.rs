@@ -198,7 +198,7 @@ fn futures_run_in_any_executor_and_close_when_dropped() {
     // No runtime at all: polled by hand.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let dropped =
-        runtime.block_on(async { tokio::time::timeout(Duration::from_millis(300), llm.ask_async("two")).await });
+        runtime.block_on(async { tokio::time::timeout(Duration::from_millis(1500), llm.ask_async("two")).await });
     assert!(dropped.is_err());
     assert!(server.wait_for_hang_ups(1), "the connection was closed");
     assert_eq!(llm.history().len(), 2);

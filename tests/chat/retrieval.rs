@@ -254,7 +254,7 @@ fn a_question_is_stopped_wherever_it_is() {
     chat.ask("밀물?").unwrap();
     let stop = chat.stop_handle();
     let stopper = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(1500));
         stop.stop();
     });
     // The follow-up is being rewritten.
