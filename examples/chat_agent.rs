@@ -6,13 +6,12 @@
 //! in `GYEOL_CHAT_BASE_URL`.
 
 use std::error::Error;
-use std::iter::Peekable;
-use std::str::Chars;
 use std::sync::Arc;
 
 use gyeol::Collection;
 use gyeol::collection::NewDocument;
 use gyeol::embed::builtin;
+use gyeol::error::LlmError;
 use gyeol::llm::{Agent, Llm, LlmOptions, Tool, schemars};
 use gyeol::rag::search_tool;
 
@@ -24,44 +23,43 @@ struct Sum {
     expression: String,
 }
 
-/// Reads an expression by its grammar; nothing of it is ever run.
-struct Parser<'a>(Peekable<Chars<'a>>);
+/// What is left of an expression. It is read by its grammar, a function for each rank; nothing of it is ever run.
+struct Parser<'a>(&'a str);
 
 impl Parser<'_> {
     fn calculate(text: &str) -> Result<f64, String> {
-        let mut parser = Parser(text.chars().peekable());
+        let mut parser = Parser(text.trim_start());
         let value = parser.sum(0)?;
-        match parser.next() {
-            None => Ok(value),
-            Some(c) => Err(format!("`{c}` does not belong here")),
+        match parser.0 {
+            "" if value.is_finite() => Ok(value),
+            "" => Err("the result is too large".to_owned()),
+            rest => Err(format!("`{rest}` does not belong here")),
         }
     }
 
-    /// The next character that is no space, without taking it.
-    fn next(&mut self) -> Option<char> {
-        while self.0.next_if(|c| c.is_whitespace()).is_some() {}
-        self.0.peek().copied()
+    /// Takes one of the signs, if one comes next.
+    fn take(&mut self, signs: &[char]) -> Option<char> {
+        let sign = self.0.chars().next().filter(|c| signs.contains(c))?;
+        self.0 = self.0[sign.len_utf8()..].trim_start();
+        Some(sign)
     }
 
     fn sum(&mut self, depth: usize) -> Result<f64, String> {
         let mut value = self.product(depth)?;
-        while let Some(sign) = self.next().filter(|c| "+-".contains(*c)) {
-            self.0.next();
+        while let Some(sign) = self.take(&['+', '-']) {
             let other = self.product(depth)?;
-            value = if sign == '+' { value + other } else { value - other };
+            value += if sign == '+' { other } else { -other };
         }
         Ok(value)
     }
 
     fn product(&mut self, depth: usize) -> Result<f64, String> {
         let mut value = self.factor(depth)?;
-        while let Some(sign) = self.next().filter(|c| "*/".contains(*c)) {
-            self.0.next();
-            let other = self.factor(depth)?;
-            match sign {
-                '*' => value *= other,
-                _ if other == 0.0 => return Err("division by zero".to_owned()),
-                _ => value /= other,
+        while let Some(sign) = self.take(&['*', '/']) {
+            match self.factor(depth)? {
+                other if sign == '*' => value *= other,
+                0.0 => return Err("division by zero".to_owned()),
+                other => value /= other,
             }
         }
         Ok(value)
@@ -70,38 +68,26 @@ impl Parser<'_> {
     fn factor(&mut self, depth: usize) -> Result<f64, String> {
         // A model may write anything; the stack is not endless.
         if depth > 100 {
-            return Err("too many parentheses".to_owned());
+            return Err("it is nested too deeply".to_owned());
         }
-        match self.next() {
-            Some('-') => {
-                self.0.next();
-                Ok(-self.factor(depth + 1)?)
-            }
-            Some('(') => {
-                self.0.next();
-                let value = self.sum(depth + 1)?;
-                match self.next() {
-                    Some(')') => self.0.next().map(|_| value).ok_or_else(String::new),
-                    _ => Err("a parenthesis is not closed".to_owned()),
-                }
-            }
-            _ => self.number(),
+        if self.take(&['-']).is_some() {
+            return Ok(-self.factor(depth + 1)?);
         }
-    }
-
-    fn number(&mut self) -> Result<f64, String> {
-        let mut digits = String::new();
-        while let Some(c) = self.0.next_if(|c| c.is_ascii_digit() || *c == '.') {
-            digits.push(c);
+        if self.take(&['(']).is_some() {
+            let value = self.sum(depth + 1)?;
+            return self.take(&[')']).map(|_| value).ok_or_else(|| "a parenthesis is not closed".to_owned());
         }
-        digits.parse().map_err(|_| format!("a number is missing, or is none: `{digits}`"))
+        let end = self.0.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(self.0.len());
+        let (number, rest) = self.0.split_at(end);
+        self.0 = rest.trim_start();
+        number.parse().map_err(|_| format!("`{number}{rest}` does not begin with a number"))
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let llm = model()?;
-    let folder = std::env::temp_dir().join(format!("gyeol-example-agent-{}", std::process::id()));
-    let mut prices = Collection::open_or_create(&folder, builtin())?;
+    let folder = tempfile::tempdir()?;
+    let mut prices = Collection::open_or_create(folder.path(), builtin())?;
     let note = |(key, text): (&str, &str)| NewDocument { key: key.into(), text: text.into(), ..Default::default() };
     prices.upsert(&[("apples", "사과는 한 개에 1,200원이다."), ("pears", "배는 한 개에 3,500원이다.")].map(note))?;
     prices.commit()?;
@@ -109,19 +95,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let calculator = Tool::new("calculator", "Calculates.", |sum: Sum| Parser::calculate(&sum.expression))?;
     let search = search_tool(Arc::new(prices), "price_list", "Searches the shop's price list, which is in Korean.")?;
     let agent = Agent::new(&llm).tool(calculator)?.tool(search)?.max_rounds(6);
-    match agent.run("사과 세 개와 배 두 개는 모두 얼마야?") {
+    // A question of your own goes behind `--`.
+    let question = std::env::args().nth(1).unwrap_or_else(|| "사과 세 개와 배 두 개는 모두 얼마야?".to_owned());
+    match agent.run(&question) {
         Ok(run) => {
-            for used in &run.uses {
-                println!("{}. {}({}) = {}", used.round, used.name, used.arguments, used.result);
-            }
+            run.uses.iter().for_each(|u| println!("{}. {}({}) = {}", u.round, u.name, u.arguments, u.result));
             println!("{}", run.text);
         }
         // A tool that fails ends the run, and the program is told.
-        Err(error) => println!("({error})"),
+        Err(error @ LlmError::Tool { .. }) => println!("({error})"),
+        Err(error) => return Err(error.into()),
     }
-    println!("without a model: {:?}, {:?}", Parser::calculate("-(1 + 2) * 3.5"), Parser::calculate("1 / (2 - 2)"));
-    drop(agent);
-    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
 

@@ -38,7 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Two handles here; two models, or two servers, in earnest.
     println!("-- round two models, then one after the other");
-    let pipeline = Pipeline::new(&[llm.clone(), llm], 2)?;
+    let models = [llm.with_system("한국어로 답해."), llm.with_system("Answer in English.")];
+    let pipeline = Pipeline::new(&models, 2)?;
     for answer in pipeline.process_batch_async(&["사과", "바다", "rust"]).await {
         println!("{}", answer?.text);
     }

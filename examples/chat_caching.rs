@@ -22,20 +22,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!("-- in files, which the next run finds again");
-    let folder = std::env::temp_dir().join(format!("gyeol-example-replies-{}", std::process::id()));
+    let folder = tempfile::tempdir()?;
     for _ in 0..2 {
         // Opened anew, as another process would.
-        let cache = CacheConfig::File { dir: folder.clone(), ttl: 0 }.open()?;
+        let cache = CacheConfig::File { dir: folder.path().to_owned(), ttl: 0 }.open()?;
         println!("from the cache: {}", llm.cached(cache).ask("What is a tide?")?.cache_hit);
     }
-    std::fs::remove_dir_all(folder)?;
 
     println!("-- by kind: a minute, an hour, a day");
     let kinds = CacheKinds::in_memory(1000)?;
     let (news, facts) = (kinds.on(&llm, CacheKind::Short), kinds.on(&llm, CacheKind::Long));
-    println!("news from the cache: {}", news.ask("지금 서울 날씨는?")?.cache_hit);
-    println!("facts from the cache: {}", facts.ask("물은 몇 도에서 끓어?")?.cache_hit);
-    println!("facts again: {}", facts.ask("물은 몇 도에서 끓어?")?.cache_hit);
+    let question = "물은 몇 도에서 끓어?";
+    println!("news from the cache: {}", news.ask(question)?.cache_hit);
+    // The kinds share nothing.
+    println!("facts from the cache: {}", facts.ask(question)?.cache_hit);
+    println!("facts again: {}", facts.ask(question)?.cache_hit);
     Ok(())
 }
 

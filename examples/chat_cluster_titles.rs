@@ -27,8 +27,9 @@ const TEXTS: [&str; 9] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let llm = model()?;
-    let folder = std::env::temp_dir().join(format!("gyeol-example-clusters-{}", std::process::id()));
-    let mut texts = Collection::open_or_create(&folder, builtin())?;
+    // A folder that is removed at the end, also when something fails.
+    let folder = tempfile::tempdir()?;
+    let mut texts = Collection::open_or_create(folder.path(), builtin())?;
     let document =
         |(i, text): (usize, &&str)| NewDocument { key: i.to_string(), text: text.to_string(), ..Default::default() };
     texts.upsert(&TEXTS.iter().enumerate().map(document).collect::<Vec<_>>())?;
@@ -39,9 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         // A title that cannot be had leaves the cluster its words.
         let title = title.unwrap_or_else(|error| format!("({error})"));
         println!("{} documents: {title} [{}]", topic.size, topic.label());
+        let members = clusters.corpus.documents.iter().zip(&clusters.labels).filter(|(_, label)| **label == topic.id);
+        members.for_each(|(document, _)| println!("   {}", document.text));
     }
-    drop(texts);
-    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
 

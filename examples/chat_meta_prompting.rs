@@ -22,6 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let better = llm.optimize_prompt(&prompt, "It answers with prose around the JSON {\"kind\": ...}.")?;
     println!("-- mended\n{better}");
 
+    // It was told to keep the place of the input; whether it did is to be seen.
+    if !better.contains("INPUT") {
+        return Err("the mended prompt has no place for an input; run this again, or with another model".into());
+    }
     let asked = better.replace("INPUT", "언제 문을 열어요?");
     println!("-- used\n{}", llm.stateless().ask(&asked)?.text);
     Ok(())

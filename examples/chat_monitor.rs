@@ -12,9 +12,12 @@ use gyeol::llm::{ChatPrice, ChatPrices, Llm, LlmOptions, Monitor};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let plain = model()?;
-    // Prices of your own go before those that are compiled in; a file in the folder of settings does the same.
+    // Compiled in, and in a file of yours in the folder of settings; or set here.
     let mut prices = ChatPrices::load()?;
-    prices.set(plain.name(), ChatPrice { prompt: 0.15, completion: 0.60 });
+    if prices.of(plain.name()).is_none() {
+        println!("no price of {} is known; this takes 0.15 and 0.60 US$ for a million tokens", plain.name());
+        prices.set(plain.name(), ChatPrice { prompt: 0.15, completion: 0.60 });
+    }
     let monitor = Monitor::with_prices(prices);
     let cache = CacheConfig::InMemory { max_size: 100, ttl: 0 }.open()?;
     let llm = monitor.watch(&plain).stateless().cached(cache);

@@ -24,8 +24,9 @@ const NOTES: [(&str, &str); 5] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let llm = model()?;
-    let folder = std::env::temp_dir().join(format!("gyeol-example-notes-{}", std::process::id()));
-    let mut notes = Collection::open_or_create(&folder, builtin())?;
+    // A folder that is removed at the end, also when something fails.
+    let folder = tempfile::tempdir()?;
+    let mut notes = Collection::open_or_create(folder.path(), builtin())?;
     let document = |(key, text): (&str, &str)| NewDocument { key: key.into(), text: text.into(), ..Default::default() };
     notes.upsert(&NOTES.map(document))?;
     notes.commit()?;
@@ -51,9 +52,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    drop(chat);
-    drop(notes);
-    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
 

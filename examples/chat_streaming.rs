@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 print!("{text}");
                 std::io::stdout().flush()?;
             }
-            StreamEvent::End(answer) => println!("\n({:?} tokens)", answer.usage.total_tokens),
+            // Not every provider tells.
+            StreamEvent::End(answer) => match answer.usage.total_tokens {
+                Some(tokens) => println!("\n({tokens} tokens)"),
+                None => println!(),
+            },
             _ => {}
         }
     }
@@ -30,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}: {}", i + 1, sentence?);
     }
 
-    // The connection is closed at the keyword, so nothing after it is paid for.
+    // The connection is closed at the keyword, so that the server can stop there, too.
     println!("-- up to END");
     let until = StreamOptions { until: vec!["END".to_owned()] };
     let answer = llm.stateless().stream_with("Write one line on tides, then END, then a poem.", &until)?.whole()?;
