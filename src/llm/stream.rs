@@ -88,9 +88,8 @@ impl Live {
             if let Err(error) = step {
                 self.state = State::Done;
                 self.ended = true;
-                let result = Err(error);
-                self.tell(&result);
-                return Some(result.map(|answer| StreamEvent::End(Box::new(answer))));
+                self.tell(&Err(error.clone()));
+                return Some(Err(error));
             }
         }
     }

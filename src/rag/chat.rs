@@ -4,7 +4,7 @@ mod stop;
 mod stream;
 
 use crate::collection::{Collection, Filter, Fusion, Mode};
-use crate::error::{Error, LlmError, Result};
+use crate::error::{LlmError, Result};
 use crate::http::{cut_to_tokens, estimated_tokens};
 use crate::llm::{Llm, Message, Template, TokenUsage, bare};
 
@@ -352,9 +352,4 @@ impl std::fmt::Debug for Chat<'_> {
             .field("budget", &self.budget)
             .finish_non_exhaustive()
     }
-}
-
-/// So that a stream's errors are those of the chat.
-fn of_llm<T>(result: Result<T, LlmError>) -> Result<T, Error> {
-    result.map_err(Error::from)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{ChatStop, Prepared, of_llm};
+use super::{ChatStop, Prepared};
 use crate::error::Result;
 use crate::llm::{Answer, AnswerStream, Llm, StreamEvent, TokenUsage};
 use crate::rag::CitedSource;
@@ -164,7 +164,7 @@ impl Iterator for ChatStream {
                 self.end(None);
                 continue;
             };
-            match of_llm(stream.next()?) {
+            match stream.next()? {
                 Ok(StreamEvent::Text(text)) => {
                     let text = self.citations.push(&text);
                     self.put_out(text);
@@ -172,7 +172,7 @@ impl Iterator for ChatStream {
                 Ok(StreamEvent::End(answer)) => self.end(Some(*answer)),
                 Err(error) => {
                     self.prepared = None;
-                    return Some(Err(error));
+                    return Some(Err(error.into()));
                 }
             }
         }
